@@ -27,7 +27,7 @@ pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError
             }
             Err(error) => {
                 let is_missing = error.kind() == io::ErrorKind::NotFound;
-                failed = OpenError::new(format!("can't start `{program}`")).with_source(error);
+                failed = OpenError::with_cause(format!("can't start `{program}`"), error);
                 if !is_missing {
                     break;
                 }

@@ -110,7 +110,7 @@ impl Passphrases {
 }
 
 impl KeySource for Passphrases {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Passphrase
     }
 
@@ -132,10 +132,6 @@ impl KeySource for Passphrases {
             };
             passphrase.load(id).await
         })
-    }
-
-    fn remove(&self, _: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
     }
 
     fn describe(&self) -> String {

@@ -43,8 +43,8 @@ impl KeyStore {
         })
     }
 
-    /// The only policy that will do, unless any does.
-    fn policy(self) -> Option<KeyLocation> {
+    /// The only location that will do, unless any does.
+    fn key_location(self) -> Option<KeyLocation> {
         match self {
             Self::Keyring => Some(KeyLocation::Keyring),
             Self::KeyFile => Some(KeyLocation::KeyFile),
@@ -79,7 +79,7 @@ impl Store {
 
     /// Opens the store read-only: it is neither created nor changed. The inner error is why it does not
     /// open.
-    pub(crate) async fn examine(
+    pub(crate) async fn open_read_only(
         program: &Program,
     ) -> Result<Result<Self, StoreError>, CommandError> {
         if KeyStore::asked(program)? == KeyStore::Memory {
@@ -87,10 +87,10 @@ impl Store {
         }
         let folder = folder(program)?;
         let sources = match FileStore::key_locations(&folder).await {
-            Ok(policies) => existing_store_sources(program, &folder, &policies)?,
+            Ok(locations) => existing_store_sources(program, &folder, &locations)?,
             Err(error) => return Ok(Err(error)),
         };
-        let found = FileStore::examine(&folder, sources).await;
+        let found = FileStore::open_read_only(&folder, sources).await;
         Ok(found.map(|store| match store {
             Some(store) => Self::Files(store),
             None => Self::Absent(MemoryStore::new(), folder),
@@ -104,14 +104,14 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::new()));
         }
         let folder = folder(program)?;
-        let policies = FileStore::key_locations(&folder).await?;
-        let sources = if policies.is_empty() {
+        let locations = FileStore::key_locations(&folder).await?;
+        let sources = if locations.is_empty() {
             new_store_sources(program, &folder)?
         } else {
-            existing_store_sources(program, &folder, &policies)?
+            existing_store_sources(program, &folder, &locations)?
         };
         let store = FileStore::open(folder, sources).await?;
-        if policies.is_empty() {
+        if locations.is_empty() {
             note_ignored_locations(&store, program);
         }
         let output = program.output.clone();
@@ -216,38 +216,39 @@ fn account_count(files: usize) -> String {
 fn existing_store_sources(
     program: &Program,
     folder: &Path,
-    policies: &[KeyLocation],
+    locations: &[KeyLocation],
 ) -> Result<KeySources, CommandError> {
-    // Another machine's key may be kept by another policy than this one's.
-    if let (Some(wanted), Some(policy)) = (KeyStore::asked(program)?.policy(), policies.first())
-        && !policies.contains(&wanted)
+    // Another machine's key may be kept by another location than this one's.
+    if let (Some(wanted), Some(location)) =
+        (KeyStore::asked(program)?.key_location(), locations.first())
+        && !locations.contains(&wanted)
     {
         let folder = folder.display();
         let what = format!(
-            "the key of the store in `{folder}` is in the location `{policy}`, not `{wanted}`"
+            "the key of the store in `{folder}` is in the location `{location}`, not `{wanted}`"
         );
         return Err(CommandError::usage(what)
             .hint("leave out `--key-store`, or move the key with `hallpass store move`"));
     }
-    let sources = policies.iter().map(|policy| source(program, *policy));
+    let sources = locations.iter().map(|location| source(program, *location));
     let sources = KeySources::in_order(sources.collect::<Result<_, _>>()?);
     Ok(with_machine_name(program, sources))
 }
 
-/// What keeps keys by a policy.
+/// What keeps keys by a location.
 pub(crate) fn source(
     program: &Program,
-    policy: KeyLocation,
+    location: KeyLocation,
 ) -> Result<Arc<dyn KeySource>, CommandError> {
-    Ok(match policy {
+    Ok(match location {
         KeyLocation::Keyring => keyring(match KeyStore::asked(program)? {
             KeyStore::Keyring => Keyring::new(),
-            _ => Keyring::new().with_time_limit(AUTO_TIMEOUT),
+            _ => Keyring::new().with_timeout(AUTO_TIMEOUT),
         }),
         KeyLocation::KeyFile => Arc::new(KeyFile::in_folder(folder(program)?)),
         KeyLocation::Passphrase => Arc::new(Passphrases::of_the_store(program)),
-        policy => {
-            let what = format!("the key of the store is in the location `{policy}`");
+        location => {
+            let what = format!("the key of the store is in the location `{location}`");
             return Err(CommandError::usage(what)
                 .hint("the store was created by another program: use that program"));
         }
@@ -260,8 +261,8 @@ pub(crate) fn new_store_sources(
     folder: &Path,
 ) -> Result<KeySources, CommandError> {
     let asked = KeyStore::asked(program)?;
-    let sources = match asked.policy() {
-        Some(policy) => KeySources::from(source(program, policy)?),
+    let sources = match asked.key_location() {
+        Some(location) => KeySources::from(source(program, location)?),
         None => KeySources::in_order(vec![
             source(program, KeyLocation::Keyring)?,
             Arc::new(KeyFile::in_folder(folder)),

@@ -93,7 +93,7 @@ impl Interaction for Terminal {
             if self.opens_browser {
                 browser::open(url, &self.environment)
             } else {
-                Err(OpenError::declined())
+                Err(OpenError::Declined)
             }
         })
     }
@@ -130,7 +130,7 @@ impl Interaction for Terminal {
                     ));
                 }
             }
-            LoginEvent::BrowserNotOpened { error } if !error.is_declined() => {
+            LoginEvent::BrowserNotOpened { error } if !matches!(error, OpenError::Declined) => {
                 self.output
                     .status(&format!("no browser was opened: {error}"));
             }

@@ -3,13 +3,13 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy, Scopes,
-    ServerMetadata, ServerSettings, StoreError,
+    BoxError, BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy,
+    Scopes, ServerMetadata, ServerSettings, StoreFuture,
 };
 
-/// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
+/// Signs in when a server asks for it: a user in a browser, or a service with a grant of its own.
 ///
-/// Nothing but an authorizer ever opens a browser or talks to a person. A session calls it at most
+/// Nothing but an authorizer ever opens a browser or talks to a user. A session calls it at most
 /// once at a time for a credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.
@@ -105,32 +105,26 @@ pub enum SignInReason {
 /// Saves a record in the middle of a sign-in.
 pub trait RegistrationSink: Send + Sync + fmt::Debug {
     /// Saves `record` durably: a registration without a grant.
-    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()>;
 }
 
 /// A sign-in that failed.
 #[derive(Debug)]
 pub struct AuthorizeError {
-    remedy: Remedy,
-    hints: Vec<Hint>,
-    source: Box<dyn Error + Send + Sync>,
+    pub(crate) remedy: Remedy,
+    pub(crate) hints: Vec<Hint>,
+    pub(crate) source: BoxError,
 }
 
 impl AuthorizeError {
-    /// An error whose cause is `source`, which is also its text.
-    pub fn new(remedy: Remedy, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// An error whose cause is `source`, which is also its text. One with advice is made from a
+    /// [`KindError`](crate::KindError).
+    pub fn new(remedy: Remedy, source: impl Into<BoxError>) -> Self {
         Self {
             remedy,
             hints: Vec::new(),
             source: source.into(),
         }
-    }
-
-    /// Adds pieces of advice for the user.
-    #[must_use]
-    pub fn with_hints(mut self, hints: impl IntoIterator<Item = impl Into<Hint>>) -> Self {
-        self.hints.extend(hints.into_iter().map(Into::into));
-        self
     }
 
     /// What to do about it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ClientId(String);
 
 impl ClientId {
-    /// Takes an identifier as the server gave it or a person configured it.
+    /// Takes an identifier as the server gave it or a user configured it.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Remedy, ServerUrl};
+use crate::{Diagnostic, Remedy, ServerUrl};
 
 /// Whose credential it is, and for which server: the unit that is locked, refreshed and signed out as a
 /// whole.
@@ -12,7 +12,7 @@ use crate::{Remedy, ServerUrl};
 pub struct CredentialKey {
     /// The MCP server.
     pub server: ServerUrl,
-    /// The user of a host that has many. Empty in a program for one person.
+    /// The user of a host that has many. Empty in a program for one user.
     pub subject: Subject,
     /// Which of the user's accounts on the server.
     pub account: Account,
@@ -147,11 +147,8 @@ pub struct AccountError {
     name: String,
 }
 
-impl AccountError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for AccountError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }
-
-crate::impl_diagnostic!(AccountError);

@@ -22,7 +22,8 @@ pub trait Diagnostic: Error {
 ///
 /// Exhaustive on purpose: a host decides by it, and a fifth one would fall into its last arm
 /// unnoticed. Finer distinctions are in the errors themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Remedy {
     /// Nothing is lost; the same call may succeed later.
     Retry,
@@ -43,12 +44,6 @@ impl Remedy {
             Self::Configure => "configure",
             Self::Report => "report",
         }
-    }
-}
-
-impl Serialize for Remedy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -225,6 +220,19 @@ macro_rules! impl_diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remedy_word_and_json_are_the_same() {
+        for remedy in [
+            Remedy::Retry,
+            Remedy::SignIn,
+            Remedy::Configure,
+            Remedy::Report,
+        ] {
+            let json = serde_json::to_string(&remedy).unwrap_or_default();
+            assert_eq!(json, format!("\"{}\"", remedy.as_str()));
+        }
+    }
 
     #[test]
     fn hint_display_and_json_say_the_same() {

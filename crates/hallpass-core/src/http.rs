@@ -1,7 +1,6 @@
 //! The port to the network: one request with its own redirect rule, time limits and body cap.
 
 use std::{
-    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -12,7 +11,7 @@ use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-use crate::{BoxFuture, Remedy, ServerUrl, url_without_query};
+use crate::{BoxError, BoxFuture, Diagnostic, Remedy, ServerUrl, url_without_query};
 
 /// Sends HTTP requests for every request: metadata, registration, tokens, MCP.
 ///
@@ -239,7 +238,7 @@ pub struct HttpError {
     kind: HttpErrorKind,
     target: RequestTarget,
     url: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<BoxError>,
 }
 
 /// Where a request failed. What matters most is whether the server may have seen it.
@@ -285,7 +284,7 @@ impl HttpError {
 
     /// Adds what caused it. The source's text must hold no secret.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -322,9 +321,10 @@ impl HttpError {
             | HttpErrorKind::Malformed => true,
         }
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for HttpError {
+    fn remedy(&self) -> Remedy {
         match self.kind {
             HttpErrorKind::InvalidRequest
             | HttpErrorKind::AddressRefused
@@ -359,8 +359,6 @@ impl HttpErrorKind {
         }
     }
 }
-
-crate::impl_diagnostic!(HttpError);
 
 #[cfg(test)]
 mod tests;

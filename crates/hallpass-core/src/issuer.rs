@@ -1,10 +1,14 @@
 //! The issuer identifier of an authorization server (RFC 8414 §2, RFC 9207).
 
-use std::{fmt, str::FromStr};
-
 use url::Url;
 
-use crate::{Remedy, quote, sanitize_line, server_url::is_loopback};
+use crate::{
+    UrlError, is_loopback, sanitize_line,
+    url_text::{has_url_characters, url_text},
+};
+
+/// What an issuer's text has to be.
+const ISSUER: &str = "an issuer identifier (RFC 8414 §2)";
 
 /// An authorization server's issuer identifier: the received text beside the parsed URL.
 ///
@@ -23,53 +27,33 @@ impl Issuer {
     ///
     /// When it is not an `https` URL (or `http` to a loopback host), holds a query, a fragment or user
     /// information (RFC 8414 §2), or a character that a URL can't hold (RFC 3986 §2).
-    pub fn parse(text: &str) -> Result<Self, IssuerError> {
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
         let issuer = Self::of_any_characters(text)?;
-        // `Url::parse` accepts white space, control characters and other alphabets. Hosts show this
-        // text to the user before consent.
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(IssuerError {
-                text: text.to_owned(),
-                reason: Reason::Characters,
-            });
+        // Hosts show this text to the user before consent.
+        if !has_url_characters(text) {
+            let reason = "a URL is of printable ASCII characters (RFC 3986 §2)";
+            return Err(UrlError::new(text, ISSUER, reason));
         }
         Ok(issuer)
     }
 
     /// Reads an issuer identifier from a record. An earlier version did not check the characters, and
     /// its records can still be used, listed and forgotten.
-    pub(crate) fn of_any_characters(text: &str) -> Result<Self, IssuerError> {
-        let refuse = |reason| {
-            Err(IssuerError {
-                text: text.to_owned(),
-                reason,
-            })
-        };
-        let url = match Url::parse(text) {
-            Ok(url) => url,
-            Err(error) => return refuse(Reason::Syntax(error)),
-        };
+    pub(crate) fn of_any_characters(text: &str) -> Result<Self, UrlError> {
+        let url =
+            Url::parse(text).map_err(|error| UrlError::new(text, ISSUER, error.to_string()))?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-            return refuse(Reason::Scheme);
+            let reason = "its scheme is not https (http is for loopback hosts)";
+            return Err(UrlError::new(text, ISSUER, reason));
         }
-        if url.query().is_some() || url.fragment().is_some() {
-            return refuse(Reason::Parts);
+        let has_user_info = !url.username().is_empty() || url.password().is_some();
+        if has_user_info || url.query().is_some() || url.fragment().is_some() {
+            let shown = if has_user_info { "…" } else { text };
+            let reason = "it holds a query, a fragment or user information";
+            return Err(UrlError::new(shown, ISSUER, reason));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(IssuerError {
-                text: "…".to_owned(),
-                reason: Reason::Parts,
-            });
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-        })
-    }
-
-    /// The exact text.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        let text = text.to_owned();
+        Ok(Self { text, url })
     }
 
     /// The parsed form, to build well-known URLs from.
@@ -117,58 +101,7 @@ impl std::hash::Hash for Issuer {
     }
 }
 
-impl fmt::Display for Issuer {
-    /// For people and logs. The exact text is [`as_str`](Self::as_str).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sanitize_line(&self.text))
-    }
-}
-
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Issuer({self})")
-    }
-}
-
-impl FromStr for Issuer {
-    type Err = IssuerError;
-
-    fn from_str(text: &str) -> Result<Self, IssuerError> {
-        Self::parse(text)
-    }
-}
-
-/// A text that can't be an issuer identifier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{}` is not an issuer identifier (RFC 8414 §2): {reason}",
-    quote(text)
-)]
-pub struct IssuerError {
-    text: String,
-    reason: Reason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Reason {
-    #[error("{0}")]
-    Syntax(url::ParseError),
-    #[error("its scheme is not https (http is for loopback hosts)")]
-    Scheme,
-    #[error("it holds a query, a fragment or user information")]
-    Parts,
-    #[error("a URL is of printable ASCII characters (RFC 3986 §2)")]
-    Characters,
-}
-
-impl IssuerError {
-    /// What to do about it: the value has to be changed where it is published or configured.
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-}
-
-crate::impl_diagnostic!(IssuerError);
+url_text!(Issuer, sanitize_line);
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,9 @@ use std::{error::Error, fmt};
 
 use crate::{AuthorizeError, Diagnostic, Hint, Remedy};
 
+/// An error of any type.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
 /// What failed, by kind. The kind decides what a host can do, unless the error says otherwise.
 pub trait ErrorKind: fmt::Debug + Copy + Send + Sync + 'static {
     /// What a host can do about it.
@@ -27,7 +30,7 @@ pub struct KindError<K: ErrorKind> {
     remedy: Remedy,
     what: String,
     hints: Vec<Hint>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<BoxError>,
 }
 
 impl<K: ErrorKind> KindError<K> {
@@ -65,7 +68,7 @@ impl<K: ErrorKind> KindError<K> {
 
     /// Adds the cause.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -106,7 +109,10 @@ impl<K: ErrorKind> Diagnostic for KindError<K> {
 
 impl<K: ErrorKind> From<KindError<K>> for AuthorizeError {
     fn from(error: KindError<K>) -> Self {
-        let hints = error.hints.clone();
-        Self::new(error.remedy, error).with_hints(hints)
+        Self {
+            remedy: error.remedy,
+            hints: error.hints.clone(),
+            source: error.into(),
+        }
     }
 }

@@ -61,6 +61,7 @@ pub mod store;
 mod time;
 mod token_source;
 mod unverified_claims;
+mod url_text;
 
 pub use authorizer::{
     AuthorizeError, Authorizer, NoAuthorizer, RegistrationSink, SignIn, SignInReason,
@@ -71,27 +72,28 @@ pub use credential_key::{Account, AccountError, CredentialKey, Subject};
 pub use diagnostic::{Diagnostic, Hint, Remedy};
 pub use future::{BoxFuture, block_on};
 pub use http::{HttpClient, HttpError};
-pub use issuer::{Issuer, IssuerError};
-pub use kind_error::{ErrorKind, KindError};
+pub use issuer::Issuer;
+pub use kind_error::{BoxError, ErrorKind, KindError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
 pub use redact::{redact_body, redact_text, redacted_url, url_without_query};
-pub use resource::{Resource, ResourceError, ResourceMismatch};
+pub use resource::{Resource, ResourceMismatch};
 pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
 pub use scopes::{Scopes, ScopesError};
 pub use secret::{
     AccessToken, ClientPrivateKey, ClientSecret, DpopKey, Entropy, RefreshToken,
     RegistrationAccessToken,
 };
-pub use server_url::{ServerUrl, ServerUrlError, is_loopback};
+pub use server_url::{ServerUrl, is_loopback};
 pub use settings::{
     CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
-pub use store::{CredentialStore, StoreError};
+pub use store::{CredentialStore, StoreError, StoreFuture};
 pub use time::{Clock, Timestamp};
 pub use token_source::{FixedToken, TokenSource, TokenSourceError};
 pub use unverified_claims::UnverifiedClaims;
+pub use url_text::UrlError;
 
 /// The example of the README.
 #[cfg(doctest)]

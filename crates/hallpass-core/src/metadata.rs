@@ -18,7 +18,7 @@ pub struct ResourceMetadata {
     /// The scopes to ask for where a challenge names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Vec<String>>,
-    /// A name to show to people: [`sanitize_line`](crate::sanitize_line) before showing.
+    /// A name to show to users: [`sanitize_line`](crate::sanitize_line) before showing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
     /// Whether only DPoP-bound tokens are accepted (RFC 9449).
@@ -51,7 +51,7 @@ impl ResourceMetadata {
 pub struct ServerMetadata {
     /// The issuer, exactly as the document has it.
     pub issuer: Issuer,
-    /// Where a person signs in (RFC 6749 §3.1).
+    /// Where a user signs in (RFC 6749 §3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<Url>,
     /// Where grants become tokens (RFC 6749 §3.2).

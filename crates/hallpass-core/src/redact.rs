@@ -1,6 +1,6 @@
 //! What a server says in words, made fit to be shown.
 //!
-//! An `error_description` or the body of an error is written for people, and a server may put anything
+//! An `error_description` or the body of an error is written for users, and a server may put anything
 //! into it: control characters, markup, ten thousand lines, or the very token it refuses. So words
 //! alone pass: runs of letters in an ordinary case, small numbers, the names of OAuth parameters, and
 //! Entra's `AADSTS` numbers. Everything else, whatever it is, becomes `…`. A token of any strength is
@@ -14,7 +14,7 @@ pub use self::url::{redacted_url, url_without_query};
 
 /// The most characters of a text that are kept.
 const MAX_SHOWN: usize = 200;
-/// A longer body is no message for people.
+/// A longer body is no message for users.
 const MAX_BODY: usize = 64 * 1024;
 /// The most letters of a word. German needs more, tokens need many more.
 const MAX_WORD: usize = 20;
@@ -125,7 +125,7 @@ fn is_small_number(word: &str) -> bool {
     (1..=4).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Entra's codes say more than its `error` does, and people search for them.
+/// Entra's codes say more than its `error` does, and users search for them.
 fn is_entra_code(word: &str) -> bool {
     word.strip_prefix("AADSTS").is_some_and(|number| {
         (1..=10).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())

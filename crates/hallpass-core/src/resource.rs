@@ -1,15 +1,21 @@
 //! The `resource` of RFC 8707: what a token is good for.
 
-use std::{fmt, str::FromStr};
-
 use url::Url;
 
-use crate::{Remedy, ServerUrl, server_url::without_query};
+use crate::{
+    Diagnostic, Remedy, ServerUrl, UrlError,
+    server_url::without_query,
+    url_text::{has_url_characters, url_text},
+};
+
+/// What a resource's text has to be.
+const RESOURCE: &str = "a resource indicator (RFC 8707 §2)";
 
 /// A resource indicator (RFC 8707 §2): an absolute URI without a fragment, as it was published.
 ///
 /// The text is never re-serialised: `http://localhost:3000` and `http://localhost:3000/` are
-/// different resources to a server that compares bytes, and stay different here.
+/// different resources to a server that compares bytes, and stay different here. `Display` has `?…` in
+/// place of the query, which may be the server's own and hold a key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     text: String,
@@ -22,33 +28,18 @@ impl Resource {
     /// # Errors
     ///
     /// When the text is not an absolute URI, or holds a fragment, which RFC 8707 §2 forbids.
-    pub fn parse(text: &str) -> Result<Self, ResourceError> {
-        let refuse = |reason| {
-            Err(ResourceError {
-                text: text.to_owned(),
-                reason,
-            })
-        };
-        let url = match Url::parse(text) {
-            Ok(url) => url,
-            Err(error) => return refuse(Reason::Syntax(error)),
-        };
-        // `Url::parse` forgives white space and control characters; what we send must not hold any.
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse(Reason::NotAUri);
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let refused = |reason: &str| Err(UrlError::new(text, RESOURCE, reason));
+        let url =
+            Url::parse(text).map_err(|error| UrlError::new(text, RESOURCE, error.to_string()))?;
+        if !has_url_characters(text) {
+            return refused("it holds characters that a URI can't");
         }
         if url.fragment().is_some() {
-            return refuse(Reason::Fragment);
+            return refused("it holds a fragment (`#`)");
         }
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-        })
-    }
-
-    /// The exact text, which is what goes over the wire.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        let text = text.to_owned();
+        Ok(Self { text, url })
     }
 
     /// Whether this resource identifies `server` (RFC 9728 §3.3, read for MCP).
@@ -97,57 +88,7 @@ impl From<&ServerUrl> for Resource {
     }
 }
 
-impl fmt::Display for Resource {
-    /// For people and logs: with `?…` in place of the query, which may be the server's own and hold
-    /// a key. The whole text is [`as_str`](Self::as_str).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_query(&self.text))
-    }
-}
-
-impl fmt::Debug for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resource({self})")
-    }
-}
-
-impl FromStr for Resource {
-    type Err = ResourceError;
-
-    fn from_str(text: &str) -> Result<Self, ResourceError> {
-        Self::parse(text)
-    }
-}
-
-/// A text that can't be a resource indicator.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{}` is not a resource indicator (RFC 8707 §2): {reason}",
-    crate::quote(text)
-)]
-pub struct ResourceError {
-    text: String,
-    reason: Reason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Reason {
-    #[error("{0}")]
-    Syntax(url::ParseError),
-    #[error("it holds characters that a URI can't")]
-    NotAUri,
-    #[error("it holds a fragment (`#`)")]
-    Fragment,
-}
-
-impl ResourceError {
-    /// What to do about it: the server or the setting has to change.
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-}
-
-crate::impl_diagnostic!(ResourceError);
+url_text!(Resource, without_query);
 
 /// A resource that does not identify the server it was found for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -175,14 +116,14 @@ impl ResourceMismatch {
     pub fn part(&self) -> &'static str {
         self.part
     }
+}
 
-    /// What to do about it: only a setting can allow the mismatch.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ResourceMismatch {
+    /// Only a setting can allow the mismatch.
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }
-
-crate::impl_diagnostic!(ResourceMismatch);
 
 /// Whether `ancestor` equals `path` or is a prefix of it that ends on a segment boundary.
 fn covers(ancestor: &str, path: &str) -> bool {

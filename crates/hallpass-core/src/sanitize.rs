@@ -5,7 +5,7 @@
 //! text (<https://trojansource.codes>); an invisible character hides text in text. This module is the
 //! one place that decides which characters these are, and it leaves them out.
 
-/// The most characters of one line. People do not read longer ones.
+/// The most characters of one line. A longer one is not read.
 const MAX_LINE: usize = 4_000;
 
 /// The most characters of a text that an error quotes.
@@ -111,7 +111,7 @@ mod tests {
     ];
 
     #[test]
-    fn hostile_characters_are_left_out() {
+    fn hostile_characters_are_removed() {
         for hostile in HOSTILE {
             let text = format!("a{hostile}b");
             for clean in [sanitize_line(&text), sanitize_text(&text), quote(&text)] {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_any_language_stays() {
+    fn text_of_any_language_is_kept() {
         for text in ["grüße, 你好", "नमस्ते", "שלום", "e\u{301}", "☂\u{fe0f} 🦀"]
         {
             assert_eq!(sanitize_line(text), text);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_text_shows_what_is_invisible_as_escapes() {
+    fn quoted_text_shows_invisible_characters_as_escapes() {
         assert_eq!(
             quote("a\u{1b}[31m\u{202e}b\u{3164}"),
             r"a\u{1b}[31m\u{202e}b\u{3164}"
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_cut() {
+    fn long_line_is_cut() {
         let endless = "x".repeat(100_000);
         assert_eq!(sanitize_line(&endless).chars().count(), MAX_LINE + 1);
         assert!(sanitize_line(&endless).ends_with("x…"));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use crate::Remedy;
+use crate::{Diagnostic, Remedy};
 
 /// A set of scope tokens. Order and repetition carry no meaning, so two sets compare as sets.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ impl Scopes {
         )
     }
 
-    /// Reads a space-separated list as a person writes it.
+    /// Reads a space-separated list as a user writes it.
     ///
     /// # Errors
     ///
@@ -122,14 +122,11 @@ pub struct ScopesError {
     token: String,
 }
 
-impl ScopesError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ScopesError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }
-
-crate::impl_diagnostic!(ScopesError);
 
 /// RFC 6749 §3.3: `1*( %x21 / %x23-5B / %x5D-7E )`.
 fn is_token(text: &str) -> bool {
@@ -144,14 +141,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_no_order_and_no_repetition() {
+    fn scopes_have_no_order_and_no_repetition() {
         assert_eq!(Scopes::from_server("b a  b"), Scopes::from_server("a b"));
         assert_eq!(Scopes::from_server("b a b").to_string(), "a b");
         assert!(Scopes::from_server("  ").is_empty());
     }
 
     #[test]
-    fn a_step_up_asks_for_the_union() {
+    fn step_up_scopes_are_the_union() {
         let granted = Scopes::from_server("mcp:basic");
         let challenged = Scopes::from_server("mcp:write");
         assert!(!granted.covers(&challenged));
@@ -163,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_tokens_are_refused_from_people_and_passed_over_from_servers() {
+    fn malformed_scope_is_refused_from_users_and_ignored_from_servers() {
         let error = Scopes::parse("ok \"bad\"").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn debug_of_a_secret_is_redacted() {
         let token = AccessToken::new("canary-4711");
         assert_eq!(
             format!("{token:?} {:?}", Some(&token)),

@@ -1,16 +1,20 @@
 //! The URL of an MCP server.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::borrow::Cow;
 
 use url::{Host, Url};
 
-use crate::Remedy;
+use crate::{UrlError, url_text::url_text};
+
+/// What a server's text has to be.
+const SERVER_URL: &str = "the URL of an MCP server";
 
 /// The URL of an MCP server in canonical form, checked once.
 ///
 /// It is absolute, `https` (or `http` to a loopback host, as for development), carries no user
 /// information and no fragment. Its text is the canonical URI of the MCP authorization
-/// specification: lower-case scheme and host, no default port, and no slash after a bare origin.
+/// specification: lower-case scheme and host, no default port, and no slash after a bare origin. It is
+/// also the default `resource` (RFC 8707). `Display` has `?…` in place of the query, which may hold a key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerUrl {
     text: String,
@@ -23,31 +27,26 @@ impl ServerUrl {
     /// # Errors
     ///
     /// Says which part of the text can't be a server's URL, and never repeats a password in it.
-    pub fn parse(text: &str) -> Result<Self, ServerUrlError> {
-        let refuse = |reason| {
-            Err(ServerUrlError {
-                text: redacted(text),
-                reason,
-            })
-        };
-        let url = match Url::parse(text.trim()) {
-            Ok(url) => url,
-            Err(error) => return refuse(Reason::Syntax(error)),
-        };
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let refused = |reason: &str| UrlError::new(&redacted(text), SERVER_URL, reason);
+        let url = Url::parse(text.trim()).map_err(|error| refused(&error.to_string()))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse(Reason::UserInfo);
+            return Err(refused("it holds a user name or a password"));
         }
         if url.fragment().is_some() {
-            return refuse(Reason::Fragment);
+            return Err(refused("it holds a fragment (`#`)"));
         }
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
-            "http" => return refuse(Reason::PlainHttp),
-            _ => return refuse(Reason::Scheme),
+            "http" => {
+                let reason = "plain http is for loopback hosts only, use https to reach another";
+                return Err(refused(reason));
+            }
+            _ => return Err(refused("its scheme is not https")),
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return refuse(Reason::NoHost);
+            return Err(refused("it names no host"));
         }
         let mut canonical = url.to_string();
         if url.path() == "/" && url.query().is_none() {
@@ -57,11 +56,6 @@ impl ServerUrl {
             text: canonical,
             url,
         })
-    }
-
-    /// The canonical text, which is also the default `resource` (RFC 8707).
-    pub fn as_str(&self) -> &str {
-        &self.text
     }
 
     /// The parsed form, to send requests to.
@@ -75,60 +69,7 @@ impl ServerUrl {
     }
 }
 
-impl fmt::Display for ServerUrl {
-    /// For people and logs: with `?…` in place of the query, which may hold a key. The whole text is
-    /// [`as_str`](Self::as_str).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_query(&self.text))
-    }
-}
-
-impl fmt::Debug for ServerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerUrl({self})")
-    }
-}
-
-impl FromStr for ServerUrl {
-    type Err = ServerUrlError;
-
-    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        Self::parse(text)
-    }
-}
-
-/// A text that can't be the URL of an MCP server.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not the URL of an MCP server: {reason}", crate::quote(text))]
-pub struct ServerUrlError {
-    text: String,
-    reason: Reason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Reason {
-    #[error("{0}")]
-    Syntax(url::ParseError),
-    #[error("it holds a user name or a password")]
-    UserInfo,
-    #[error("it holds a fragment (`#`)")]
-    Fragment,
-    #[error("plain http is for loopback hosts only, use https to reach another")]
-    PlainHttp,
-    #[error("its scheme is not https")]
-    Scheme,
-    #[error("it names no host")]
-    NoHost,
-}
-
-impl ServerUrlError {
-    /// What the person can do about it: always a matter of configuration.
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-}
-
-crate::impl_diagnostic!(ServerUrlError);
+url_text!(ServerUrl, without_query);
 
 /// Whether a URL's host is this machine: `localhost`, a name below it (RFC 6761), 127.0.0.0/8 or
 /// `::1`. Decided by the text alone; nothing is resolved.
@@ -145,7 +86,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A URL's text for people and logs: with `?…` in place of its query, which may hold a key.
+/// A URL's text for users and logs: with `?…` in place of its query, which may hold a key.
 pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
     match text.split_once('?') {
         Some((before, query)) if !query.is_empty() => Cow::Owned(format!("{before}?…")),

@@ -252,7 +252,7 @@ setters! {
 }
 
 /// What the settings were when a record was made, one digest for each setting that a credential
-/// depends on. When one differs, the person has to sign in again, and is told which.
+/// depends on. When one differs, the user has to sign in again, and is told which.
 ///
 /// The digests are of public values: no secret enters them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

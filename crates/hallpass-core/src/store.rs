@@ -1,7 +1,150 @@
 //! The port to credentials at rest.
 //!
-//! A new store implements [`CredentialStore`]: seven methods, without defaults. What a diagnosis asks
-//! beyond them is [`StoreDiagnostics`]. `hallpass_store::contract` tests a store against the rules.
+//! # What a new store implements
+//!
+//! 1. [`CredentialStore`]: seven methods. Two more have defaults: [`reserve`](CredentialStore::reserve), for a
+//!    backend where a save needs disk space or open files, and [`diagnostics`](CredentialStore::diagnostics).
+//! 2. [`Lease`], on a type that holds a lock: an open lock file, the lease of a row. Dropping it releases the lock.
+//!    [`release`](Lease::release) has a default, for a backend that does not have to be asked.
+//! 3. In [`lock`](CredentialStore::lock): two locks for each credential, one of each [`LockKind`], that don't
+//!    exclude each other. Each has one holder among all tasks, handles and processes (also on other machines) that
+//!    share the backend. The holder gets [`Guard::new`] with the lease. A lease that ends by a timeout of the
+//!    backend is renewed while the guard lives: a user may take minutes to sign in.
+//! 4. In [`save`](CredentialStore::save), [`remove`](CredentialStore::remove) and `reserve`: a check of the guard.
+//!    [`Guard::lease_for`] refuses one of another kind, credential or type. The store itself refuses one of another
+//!    backend, by [`StoreError::foreign_guard`]; if the lease has ended it writes nothing and returns
+//!    [`StoreErrorKind::LeaseLost`].
+//! 5. What it keeps for a credential: the bytes of a [`CredentialDocument`](crate::record::document::CredentialDocument),
+//!    replaced as a whole. The document knows generations, conflicts and the active record.
+//! 6. Optional: [`StoreDiagnostics`], for what a diagnosis asks. A store that wraps another one forwards
+//!    `reserve` and `diagnostics`.
+//!
+//! `hallpass_store::contract::check` runs a store against the rules; `hallpass_store::MemoryStore` is a short one to
+//! read. This one is for a single task:
+//!
+//! ```
+//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
+//!
+//! use hallpass_core::{
+//!     CredentialKey, CredentialStore, Generation, Issuer, Record, StoreError, StoreFuture,
+//!     record::document::CredentialDocument,
+//!     store::{Guard, Lease, Listing, LockKind, Saved, StoreErrorKind},
+//! };
+//!
+//! type Lock = (CredentialKey, LockKind);
+//!
+//! #[derive(Debug, Clone, Default)]
+//! struct MyStore {
+//!     documents: Arc<Mutex<HashMap<CredentialKey, CredentialDocument>>>,
+//!     locked: Arc<Mutex<Vec<Lock>>>,
+//! }
+//!
+//! #[derive(Debug)]
+//! struct MyLease { store: MyStore, lock: Lock }
+//!
+//! impl Lease for MyLease {}
+//!
+//! impl Drop for MyLease {
+//!     fn drop(&mut self) {
+//!         self.store.locked.lock().unwrap().retain(|lock| *lock != self.lock);
+//!     }
+//! }
+//!
+//! impl MyStore {
+//!     fn document(&self, key: &CredentialKey) -> CredentialDocument {
+//!         let found = self.documents.lock().unwrap().get(key).cloned();
+//!         found.unwrap_or_else(|| CredentialDocument::empty(key.clone()))
+//!     }
+//!
+//!     fn change<T>(
+//!         &self,
+//!         key: &CredentialKey,
+//!         guard: &mut Guard,
+//!         change: impl FnOnce(&mut CredentialDocument) -> T,
+//!     ) -> Result<T, StoreError> {
+//!         let lease = guard.lease_for::<MyLease>(key)?;
+//!         if !Arc::ptr_eq(&lease.store.documents, &self.documents) {
+//!             return Err(StoreError::foreign_guard());
+//!         }
+//!         let mut document = self.document(key);
+//!         let answer = change(&mut document);
+//!         self.documents.lock().unwrap().insert(key.clone(), document);
+//!         Ok(answer)
+//!     }
+//! }
+//!
+//! impl CredentialStore for MyStore {
+//!     fn load(&self, key: &CredentialKey) -> StoreFuture<'_, Option<Record>> {
+//!         let record = self.document(key).active().cloned();
+//!         Box::pin(async { Ok(record) })
+//!     }
+//!
+//!     fn load_issuer(&self, key: &CredentialKey, issuer: &Issuer) -> StoreFuture<'_, Option<Record>> {
+//!         let record = self.document(key).record(issuer).cloned();
+//!         Box::pin(async { Ok(record) })
+//!     }
+//!
+//!     fn records(&self, key: &CredentialKey) -> StoreFuture<'_, Vec<Record>> {
+//!         let records = self.document(key).to_records();
+//!         Box::pin(async { Ok(records) })
+//!     }
+//!
+//!     fn list(&self) -> StoreFuture<'_, Listing> {
+//!         let documents = self.documents.lock().unwrap();
+//!         let with_records = documents.values().filter(|document| !document.records().is_empty());
+//!         let keys = with_records.map(|document| document.key().clone()).collect();
+//!         Box::pin(async { Ok(Listing::new(keys, Vec::new())) })
+//!     }
+//!
+//!     fn lock(&self, key: &CredentialKey, kind: LockKind, _: Duration) -> StoreFuture<'_, Guard> {
+//!         let lock = (key.clone(), kind);
+//!         let mut locked = self.locked.lock().unwrap();
+//!         let guard = if locked.contains(&lock) {
+//!             // A store for several tasks waits for the holder first.
+//!             Err(StoreError::new(StoreErrorKind::Busy, "another task holds the credential"))
+//!         } else {
+//!             locked.push(lock.clone());
+//!             Ok(Guard::new(key.clone(), kind, MyLease { store: self.clone(), lock }))
+//!         };
+//!         Box::pin(async { guard })
+//!     }
+//!
+//!     fn save(
+//!         &self,
+//!         record: &Record,
+//!         expected: Option<Generation>,
+//!         guard: &mut Guard,
+//!     ) -> StoreFuture<'_, Saved> {
+//!         let saved = self.change(&record.key, guard, |document| document.save(record, expected));
+//!         Box::pin(async { saved })
+//!     }
+//!
+//!     fn remove(
+//!         &self,
+//!         key: &CredentialKey,
+//!         issuer: &Issuer,
+//!         guard: &mut Guard,
+//!     ) -> StoreFuture<'_, bool> {
+//!         let removed = self.change(key, guard, |document| document.remove(issuer));
+//!         Box::pin(async { removed })
+//!     }
+//! }
+//! # use hallpass_core::{ServerMetadata, ServerUrl, SettingsFingerprint, block_on};
+//! # let store = MyStore::default();
+//! # let key = CredentialKey::new(ServerUrl::parse("https://mcp.example.com")?);
+//! # let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
+//! # let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
+//! # let wait = Duration::ZERO;
+//! # let mut sign_in = block_on(store.lock(&key, LockKind::SignIn, wait))?;
+//! # let mut guard = block_on(store.lock(&key, LockKind::Credential, wait))?;
+//! # assert!(block_on(store.lock(&key, LockKind::Credential, wait)).is_err());
+//! # assert!(block_on(store.save(&record, None, &mut sign_in)).is_err());
+//! # let Saved::Written(_) = block_on(store.save(&record, None, &mut guard))? else { unreachable!() };
+//! # drop(guard);
+//! # block_on(store.lock(&key, LockKind::Credential, wait))?;
+//! # assert!(block_on(store.load(&key))?.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
@@ -9,19 +152,7 @@ use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, 
 
 /// Keeps records, and orders the tasks and processes that change them.
 ///
-/// A new store implements:
-///
-/// | method | purpose |
-/// |---|---|
-/// | [`load`](Self::load) | the active record of a credential |
-/// | [`load_issuer`](Self::load_issuer) | its record for one issuer |
-/// | [`records`](Self::records) | its records for all issuers |
-/// | [`list`](Self::list) | all credentials |
-/// | [`lock`](Self::lock) | exclusive access to a credential |
-/// | [`save`](Self::save) | writes a record, under the lock |
-/// | [`remove`](Self::remove) | removes a record, under the lock |
-///
-/// [`reserve`](Self::reserve) and [`diagnostics`](Self::diagnostics) have defaults.
+/// The [module](self) says what a new store implements.
 ///
 /// The rules that a session relies on:
 ///
@@ -36,26 +167,20 @@ use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, 
 /// - Generations of a credential grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a credential.
-    fn load<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+    fn load<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Option<Record>>;
 
     /// The record of a credential for one issuer, active or not.
     fn load_issuer<'a>(
         &'a self,
         key: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+    ) -> StoreFuture<'a, Option<Record>>;
 
     /// The records of a credential for all its issuers, the active one first.
-    fn records<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
+    fn records<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>>;
 
     /// All credentials that hold a record, and all errors of those that can't be read.
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
+    fn list(&self) -> StoreFuture<'_, Listing>;
 
     /// Takes one of a credential's locks. Waits at most `wait` for the task or process that holds it, then
     /// fails with [`StoreErrorKind::Busy`]. Locks of different kinds don't exclude each other.
@@ -64,7 +189,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         key: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>>;
+    ) -> StoreFuture<'a, Guard>;
 
     /// Saves `record` in place of the one for the same issuer at generation `expected` (`None`: there is
     /// none), and makes it the active one.
@@ -75,7 +200,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>>;
+    ) -> StoreFuture<'a, Saved>;
 
     /// Removes the record for an issuer; whether there was one.
     fn remove<'a>(
@@ -83,7 +208,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    ) -> StoreFuture<'a, bool>;
 
     /// Makes sure that the next change under this guard (a save of a record of usual size) needs no more
     /// disk space and no more open files than are held from now on.
@@ -94,11 +219,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The next change uses up the reserve, also if it ends in a conflict or an error. Without a change
     /// it ends with the guard. Reserving twice is the same as reserving once, and a save works without.
     /// The default reserves nothing, for a backend where a save needs neither.
-    fn reserve<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn reserve<'a>(&'a self, key: &'a CredentialKey, guard: &'a mut Guard) -> StoreFuture<'a, ()> {
         let _ = (key, guard);
         Box::pin(async { Ok(()) })
     }
@@ -112,16 +233,16 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
 
 /// What a diagnosis asks of a store. No method changes anything or waits for a lock.
 pub trait StoreDiagnostics: CredentialStore {
-    /// Where and how the records are kept, for people.
+    /// Where and how the records are kept, for a user to read.
     fn describe(&self) -> String;
 
-    /// The holder of one of a credential's locks, for people; `None` if the lock is free or the store can't
+    /// The holder of one of a credential's locks, for a user to read; `None` if the lock is free or the store can't
     /// tell. The default is `None`.
     fn lock_holder<'a>(
         &'a self,
         key: &'a CredentialKey,
         kind: LockKind,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> StoreFuture<'a, Option<String>> {
         let _ = (key, kind);
         Box::pin(async { Ok(None) })
     }
@@ -146,7 +267,7 @@ pub trait StoreDiagnostics: CredentialStore {
 /// Which lock of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LockKind {
-    /// For changes of its records. Held for moments.
+    /// For changes of its records. Held for moments, and while a refresh waits for its answer.
     Credential,
     /// For signing in, so that of several processes one asks the user. Held while the user answers, and
     /// taken before [`Credential`](Self::Credential).
@@ -200,7 +321,7 @@ pub struct Guard {
 pub trait Lease: Any + Send + Sync + fmt::Debug {
     /// Releases the lock and waits for the backend's answer, for a backend whose release is a request.
     /// The default drops the lease.
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn release(self: Box<Self>) -> StoreFuture<'static, ()> {
         drop(self);
         Box::pin(async { Ok(()) })
     }
@@ -253,6 +374,9 @@ impl Guard {
         lease.ok_or_else(StoreError::foreign_guard)
     }
 }
+
+/// What an operation of a store returns.
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// An operation of a store that failed.
 pub type StoreError = KindError<StoreErrorKind>;

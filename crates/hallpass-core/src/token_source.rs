@@ -19,7 +19,7 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Where the tokens come from, in words for a person: "the file `…`". No secret is among them.
+    /// Where the tokens come from, in words for a user: "the file `…`". No secret is among them.
     fn describe(&self) -> String;
 }
 

@@ -66,7 +66,7 @@ async fn outcome() -> &'static str {
 async fn probe() -> Result<(), KeyError> {
     let keyring = || {
         let keyring = Keyring::new().with_service("hallpass-probe");
-        keyring.with_time_limit(LIMIT)
+        keyring.with_timeout(LIMIT)
     };
     let id = KeyId::generate()?;
     println!("asking {}", keyring().describe());

@@ -64,12 +64,12 @@ impl Keyring {
 
     /// With another time limit for each call.
     #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// With another service name, which the person sees beside the entry. To be set before the
+    /// With another service name, which the user sees beside the entry. To be set before the
     /// keyring is used: keys are found under the name they were made under.
     #[must_use]
     pub fn with_service(mut self, name: impl Into<String>) -> Self {
@@ -213,7 +213,7 @@ fn gave_up() -> Failure {
 }
 
 impl KeySource for Keyring {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Keyring
     }
 

@@ -1,7 +1,7 @@
 //! The sealing key of a Hallpass store in the keyring of the operating system.
 //!
 //! [`Keyring`] is a [`KeySource`](hallpass_seal::KeySource). It keeps 32 bytes and no record:
-//! Windows takes 2,560 bytes at most, macOS may ask the person at each access, and a record changes
+//! Windows takes 2,560 bytes at most, macOS may ask the user at each access, and a record changes
 //! with each refresh while the key does not.
 //!
 //! - On Linux and the BSDs it is the Secret Service (GNOME Keyring, `KWallet`, `KeePassXC` …) over D-Bus,
@@ -26,8 +26,8 @@
 //! use hallpass_keyring::Keyring;
 //! use hallpass_seal::{KeySource, KeyLocation};
 //!
-//! let keyring = Keyring::new().with_time_limit(Duration::from_secs(5));
-//! assert_eq!(keyring.policy(), KeyLocation::Keyring);
+//! let keyring = Keyring::new().with_timeout(Duration::from_secs(5));
+//! assert_eq!(keyring.key_location(), KeyLocation::Keyring);
 //! ```
 
 mod keyring;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyring_core::{CredentialStore, Result};
 
-/// Its name, for people.
+/// Its name, for users.
 pub(crate) const NAME: &str = if cfg!(target_os = "macos") {
     "the macOS Keychain"
 } else if cfg!(target_os = "windows") {

@@ -1,8 +1,8 @@
 //! The user interface of a login, as a trait.
 
-use std::{error::Error, fmt};
+use std::fmt;
 
-use hallpass_core::{BoxFuture, Remedy, Scopes};
+use hallpass_core::{BoxError, BoxFuture, Diagnostic, Remedy, Scopes};
 use url::Url;
 
 use crate::LoginEvent;
@@ -40,46 +40,42 @@ pub trait Interaction: Send + Sync + fmt::Debug {
 
 /// A browser that was not opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct OpenError {
-    what: String,
-    declined: bool,
-    source: Option<Box<dyn Error + Send + Sync>>,
+#[non_exhaustive]
+pub enum OpenError {
+    /// The host opens no browser on purpose (`--no-browser`, no display): not a fault.
+    #[error("no browser is opened here")]
+    Declined,
+    /// No browser came up.
+    #[error("{what}")]
+    Failed {
+        /// What was tried, in lower case and without a full stop.
+        what: String,
+        /// The cause, if it is known.
+        source: Option<BoxError>,
+    },
 }
 
 impl OpenError {
     /// No browser came up; `what` says what was tried, in lower case and without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
+        Self::Failed {
             what: what.into(),
-            declined: false,
             source: None,
         }
     }
 
-    /// The host opens no browser on purpose (`--no-browser`, no display): not a fault.
-    pub fn declined() -> Self {
-        Self {
-            what: "no browser is opened here".to_owned(),
-            declined: true,
-            source: None,
+    /// No browser came up, because of `cause`.
+    pub fn with_cause(what: impl Into<String>, cause: impl Into<BoxError>) -> Self {
+        Self::Failed {
+            what: what.into(),
+            source: Some(cause.into()),
         }
     }
+}
 
-    /// Adds what caused it.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Whether this was the host's choice.
-    pub fn is_declined(&self) -> bool {
-        self.declined
-    }
-
-    /// What to do about it: say how a browser is started here.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for OpenError {
+    /// The host has to be told how a browser is started here.
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }

@@ -43,7 +43,7 @@
 //!
 //! impl Interaction for Terminal {
 //!     fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
-//!         Box::pin(async { Err(OpenError::declined()) })
+//!         Box::pin(async { Err(OpenError::Declined) })
 //!     }
 //!
 //!     fn event(&self, event: LoginEvent<'_>) {

@@ -238,9 +238,7 @@ impl<'a> Login<'a> {
         let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
         signer.map(Some).map_err(|error| {
             let what = "the tokens can't be bound to a key";
-            LoginError::new(LoginErrorKind::Request, what)
-                .with_remedy(error.remedy())
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Request, what).with_cause(error)
         })
     }
 }

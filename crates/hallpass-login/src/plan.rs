@@ -131,18 +131,13 @@ impl LoginInputs<'_> {
     /// beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so, and where the
     /// previous grant was bound.
     fn demands_bound_tokens(&self) -> bool {
-        let previous = self.previous_record();
+        let issuer = &self.discovered.server.issuer;
+        let previous = self.previous.filter(|record| record.issuer == *issuer);
         self.settings.dpop == DpopSetting::Always
             || self.discovered.demands_bound_tokens(self.challenges)
             || previous
                 .and_then(|record| record.grant.as_ref())
                 .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)
-    }
-
-    /// The stored record, if it is of this authorization server.
-    pub(crate) fn previous_record(&self) -> Option<&Record> {
-        let issuer = &self.discovered.server.issuer;
-        self.previous.filter(|record| record.issuer == *issuer)
     }
 
     /// The authorization request of a client (RFC 6749 §4.1.1).

@@ -1,8 +1,8 @@
 //! The endpoint of the server, as it is configured now.
 
-use std::{error::Error, fmt};
+use std::fmt;
 
-use hallpass_core::{BoxFuture, Diagnostic, Hint, Remedy};
+use hallpass_core::{BoxFuture, KindError, Remedy};
 use hallpass_mcp::AuthorizedEndpoint;
 
 /// Gives the endpoint of the server.
@@ -23,50 +23,4 @@ impl Server for AuthorizedEndpoint {
 }
 
 /// The server has no endpoint, as when its credentials can't be opened.
-#[derive(Debug)]
-pub struct NoEndpoint {
-    source: Box<dyn Error + Send + Sync>,
-    remedy: Remedy,
-    hints: Vec<Hint>,
-}
-
-impl NoEndpoint {
-    /// For the reason `source`.
-    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>, remedy: Remedy) -> Self {
-        Self {
-            source: source.into(),
-            remedy,
-            hints: Vec::new(),
-        }
-    }
-
-    /// Adds advice for the user.
-    #[must_use]
-    pub fn with_hints(mut self, hints: impl IntoIterator<Item = impl Into<Hint>>) -> Self {
-        self.hints.extend(hints.into_iter().map(Into::into));
-        self
-    }
-}
-
-impl Diagnostic for NoEndpoint {
-    fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        self.hints.clone()
-    }
-}
-
-impl fmt::Display for NoEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.source, f)
-    }
-}
-
-impl Error for NoEndpoint {
-    // Transparent: the text is the source's own, so its source comes next.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.source()
-    }
-}
+pub type NoEndpoint = KindError<Remedy>;

@@ -60,7 +60,7 @@ impl fmt::Display for KeyLocation {
 /// An implementation has its own timeout and does not block an async thread.
 pub trait KeySource: Send + Sync + fmt::Debug {
     /// Where this source keeps keys.
-    fn policy(&self) -> KeyLocation;
+    fn key_location(&self) -> KeyLocation;
 
     /// Makes a key, keeps it durably under `id`, and returns it.
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
@@ -69,15 +69,20 @@ pub trait KeySource: Send + Sync + fmt::Debug {
     fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
 
     /// Removes the key of this id. Nothing is sealed with it any more.
-    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>>;
+    ///
+    /// The default does nothing, for a source that keeps no keys, as one that derives them.
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        let _ = id;
+        Box::pin(async { Ok(()) })
+    }
 
-    /// Where the key is, for people.
+    /// Where the key is, for a user to read.
     fn describe(&self) -> String;
 }
 
 impl<S: KeySource + ?Sized> KeySource for Arc<S> {
-    fn policy(&self) -> KeyLocation {
-        (**self).policy()
+    fn key_location(&self) -> KeyLocation {
+        (**self).key_location()
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

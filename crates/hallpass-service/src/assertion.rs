@@ -1,11 +1,11 @@
 //! Where assertions come from. Platforms replace them every few minutes.
 
-use std::{error::Error, fmt, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
-use hallpass_core::{BoxFuture, Remedy};
+use hallpass_core::{BoxFuture, KindError, Remedy};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::secret_source::{self, SecretError};
+use crate::secret_source;
 
 /// A JWT that another party signed. `Debug` does not show it; the memory is wiped on drop.
 #[derive(Clone)]
@@ -77,43 +77,5 @@ impl AssertionSource for AssertionFile {
     }
 }
 
-/// There is no assertion to send.
-#[derive(Debug, thiserror::Error)]
-#[error("could not get an assertion: {what}")]
-pub struct AssertionError {
-    remedy: Remedy,
-    what: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl AssertionError {
-    /// `what` says what failed, in lower case and without a full stop.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            remedy: Remedy::Configure,
-            what: what.into(),
-            source: None,
-        }
-    }
-
-    /// Adds the cause.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What to do about it: configure where the assertion is, or retry after a timeout.
-    pub fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-}
-
-impl From<SecretError> for AssertionError {
-    fn from(error: SecretError) -> Self {
-        Self {
-            remedy: error.remedy(),
-            ..Self::new("reading the platform's file or command failed").with_source(error)
-        }
-    }
-}
+/// There is no assertion to send: configure where it is, or retry after a timeout.
+pub type AssertionError = KindError<Remedy>;

@@ -119,9 +119,7 @@ impl<'a> Login<'a> {
             let stored = previous.and_then(|grant| grant.dpop_key.as_ref());
             let signer = DpopSigner::for_new_grant(&self.metadata, stored).map_err(|error| {
                 let what = "the tokens can't be bound to a key";
-                ServiceError::new(ServiceErrorKind::Request, what)
-                    .with_remedy(error.remedy())
-                    .with_source(error)
+                ServiceError::new(ServiceErrorKind::Request, what).with_cause(error)
             })?;
             Some(signer)
         } else {
@@ -256,9 +254,7 @@ fn requested_scopes(scopes: Scopes, request: SignIn<'_>) -> Scopes {
 
 fn no_assertion(error: AssertionError) -> ServiceError {
     let what = "there is no assertion to send";
-    ServiceError::new(ServiceErrorKind::Assertion, what)
-        .with_remedy(error.remedy())
-        .with_source(error)
+    ServiceError::new(ServiceErrorKind::Assertion, what).with_cause(error)
 }
 
 /// An endpoint as errors show it.

@@ -6,14 +6,13 @@
 //! its output or its standard error: both may hold the secret.
 
 use std::{
-    error::Error,
     fmt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use hallpass_core::{AccessToken, BoxFuture, Remedy, TokenSource, TokenSourceError};
+use hallpass_core::{AccessToken, BoxFuture, KindError, Remedy, TokenSource, TokenSourceError};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process};
 use zeroize::Zeroizing;
@@ -72,14 +71,14 @@ impl CommandSource {
         let text = tokio::time::timeout(self.timeout, self.output()).await;
         text.unwrap_or_else(|_| {
             let what = format!("{self} did not end within {} s", self.timeout.as_secs_f32());
-            Err(SecretError::new(Remedy::Retry, what).hint(RUN_BY_HAND))
+            Err(SecretError::new(Remedy::Retry, what).with_hint(RUN_BY_HAND))
         })
     }
 
     async fn output(&self) -> Result<SecretString, SecretError> {
         let failed = |error| {
             let what = format!("{self} could not be run");
-            SecretError::new(Remedy::Configure, what).source(error)
+            SecretError::new(Remedy::Configure, what).with_source(error)
         };
         let mut command = process::Command::new(&self.program);
         for name in &self.removed_variables {
@@ -107,7 +106,7 @@ impl CommandSource {
         let status = child.wait().await.map_err(failed)?;
         if !status.success() {
             let what = format!("{self} ended with {status}");
-            return Err(SecretError::new(Remedy::Configure, what).hint(RUN_BY_HAND));
+            return Err(SecretError::new(Remedy::Configure, what).with_hint(RUN_BY_HAND));
         }
         single_word(&text, &self.to_string())
     }
@@ -186,7 +185,7 @@ fn access_token(text: &SecretString) -> AccessToken {
 pub(crate) async fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     let name = format!("the file `{}`", path.display());
     let failed = |error| {
-        SecretError::new(Remedy::Configure, format!("{name} could not be read")).source(error)
+        SecretError::new(Remedy::Configure, format!("{name} could not be read")).with_source(error)
     };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
@@ -221,60 +220,4 @@ fn single_word(text: &[u8], from: &str) -> Result<SecretString, SecretError> {
 }
 
 /// Why there is no secret.
-#[derive(Debug)]
-pub(crate) struct SecretError {
-    remedy: Remedy,
-    what: String,
-    hint: Option<&'static str>,
-    source: Option<std::io::Error>,
-}
-
-impl SecretError {
-    pub(crate) fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-
-    fn new(remedy: Remedy, what: String) -> Self {
-        Self {
-            remedy,
-            what,
-            hint: None,
-            source: None,
-        }
-    }
-
-    fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
-        self
-    }
-
-    fn source(mut self, error: std::io::Error) -> Self {
-        self.source = Some(error);
-        self
-    }
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for SecretError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
-
-impl From<SecretError> for TokenSourceError {
-    fn from(error: SecretError) -> Self {
-        let mut token_error = Self::new(error.remedy, error.what);
-        if let Some(hint) = error.hint {
-            token_error = token_error.with_hint(hint);
-        }
-        match error.source {
-            Some(source) => token_error.with_source(source),
-            None => token_error,
-        }
-    }
-}
+type SecretError = KindError<Remedy>;

@@ -12,8 +12,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Clock, CredentialKey, CredentialStore, Entropy, Generation, Grant, HttpClient, Issuer, Record,
-    ServerSettings, SettingsFingerprint, StoreError, Timestamp,
+    CredentialKey, CredentialStore, Generation, Grant, Issuer, Record, ServerSettings,
+    SettingsFingerprint, StoreError, Timestamp,
     http::RequestOptions,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
@@ -24,6 +24,7 @@ use crate::{
     counters::AtomicCounters,
     error::{SessionError, SignInNeed, SignInRequired},
     grant_status, pending_refresh,
+    ports::Ports,
     proactive_refresh::ProactiveRefresh,
     tasks::Tasks,
     token::Token,
@@ -43,9 +44,7 @@ pub(crate) struct Context {
     /// The client's private key of the settings, parsed. Boxed: most clients have none.
     pub(crate) client_key: Option<Box<ClientKey>>,
     pub(crate) store: Arc<dyn CredentialStore>,
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) ports: Ports,
     pub(crate) cache: TokenCache,
     pub(crate) backoff: Backoff,
     pub(crate) counters: AtomicCounters,
@@ -55,7 +54,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.ports.clock.now()
     }
 
     /// The published token if it is fresh. Takes no lock, reads no store and allocates nothing.
@@ -65,12 +64,7 @@ impl Context {
 
     /// Sends requests to endpoints of the authorization server.
     pub(crate) fn token_client(&self) -> TokenClient<'_> {
-        TokenClient {
-            http: &*self.http,
-            clock: &*self.clock,
-            entropy: &*self.entropy,
-            server: &self.key.server,
-        }
+        self.ports.token_client(&self.key.server)
     }
 
     /// Publishes the token of a usable record that was read or saved under the credential's lock.
@@ -110,7 +104,7 @@ impl Context {
     /// Schedules the proactive refresh of a token, where the host asked for it.
     pub(crate) fn schedule_proactive_refresh(&self, token: &Token) {
         self.proactive_refresh
-            .schedule(token, &*self.clock, &*self.entropy);
+            .schedule(token, &*self.ports.clock, &*self.ports.entropy);
     }
 
     /// The record's grant, or why a sign-in is needed.

@@ -63,7 +63,7 @@ async fn fetch(
         RefreshIntent::Fresh | RefreshIntent::Refresh(_) => None,
         RefreshIntent::Replace(refused) => Some(refused),
     };
-    let now = context.clock.monotonic();
+    let now = context.ports.clock.monotonic();
     if let Some(error) = refused.and_then(|refused| context.backoff.termination(refused, now)) {
         record_outcome("ended");
         return Err(error);
@@ -82,7 +82,7 @@ async fn fetch(
         record_outcome("external");
         return Ok(token);
     };
-    let now = context.clock.monotonic();
+    let now = context.ports.clock.monotonic();
     let is_refused_too = !refused.was_accepted() && refused.obtained_within(MAX_NEW_TOKEN_AGE, now);
     if !token.same(refused) && !is_refused_too {
         record_outcome("external");
@@ -104,7 +104,7 @@ async fn read(
     source: &dyn TokenSource,
     is_after_refusal: bool,
 ) -> Result<Token, SessionError> {
-    if let Some(paused) = context.backoff.paused(context.clock.monotonic()) {
+    if let Some(paused) = context.backoff.paused(context.ports.clock.monotonic()) {
         record_outcome("paused");
         return Err(paused.error);
     }
@@ -113,7 +113,7 @@ async fn read(
         Err(error) => {
             record_outcome("no token");
             let error = SessionError::token_source(source.describe(), error);
-            let now = context.clock.monotonic();
+            let now = context.ports.clock.monotonic();
             let paused = context.backoff.record_failure(now, error, false, None);
             return Err(paused.error);
         }
@@ -125,7 +125,7 @@ async fn read(
         .filter(|current| *current.access_token() == access_token);
     let obtained = match known {
         Some(known) => return publish_again(context, source, &known, known.obtained()),
-        None => is_after_refusal.then(|| context.clock.monotonic()),
+        None => is_after_refusal.then(|| context.ports.clock.monotonic()),
     };
     let token = Token::external(access_token, stale_at(context, source), obtained)
         .map_err(SessionError::Terminated)?;

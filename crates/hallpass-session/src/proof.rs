@@ -58,7 +58,7 @@ pub(crate) fn authorize(
             access_token: Some(token.access_token()),
             nonce: nonce.as_deref(),
         };
-        let proof = key.proof(claims, context.now(), &*context.entropy);
+        let proof = key.proof(claims, context.now(), &*context.ports.entropy);
         let proof = proof.map_err(|error| ProofError {
             source: Some(Box::new(error)),
         })?;

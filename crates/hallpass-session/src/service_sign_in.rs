@@ -45,7 +45,7 @@ impl<S: TokenOrigin> TokenOrigin for ServiceTokens<S> {
             if !is_due(&result, context) {
                 return result;
             }
-            if let Some(paused) = context.backoff.paused(context.clock.monotonic()) {
+            if let Some(paused) = context.backoff.paused(context.ports.clock.monotonic()) {
                 return result.or(Err(paused.error));
             }
             let signed_in = sign_in(&self.sign_in).await;
@@ -87,7 +87,7 @@ async fn sign_in(coordinator: &Arc<SignInCoordinator>) -> Result<Token, SessionE
         .await
         .inspect_err(|error| {
             let is_retryable = error.remedy() == Remedy::Retry;
-            let now = context.clock.monotonic();
+            let now = context.ports.clock.monotonic();
             context
                 .backoff
                 .record_failure(now, error.clone(), is_retryable, None);

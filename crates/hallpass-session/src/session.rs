@@ -56,7 +56,7 @@ impl Session {
 
     /// Its clock.
     pub fn clock(&self) -> &dyn Clock {
-        self.0.context.clock.as_ref()
+        self.0.context.ports.clock.as_ref()
     }
 
     /// The host's source of its tokens, if it has one.
@@ -241,7 +241,7 @@ impl Session {
         let context = &self.0.context;
         tokio::select! {
             () = context.tasks.close() => Ok(()),
-            () = context.clock.sleep(limit) => Err(self
+            () = context.ports.clock.sleep(limit) => Err(self
                 .0
                 .refresh
                 .unsaved_grant

@@ -12,16 +12,11 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{
-    Authorizer, Clock, CredentialKey, CredentialStore, Entropy, Generation, HttpClient,
-    ServerSettings, TokenSource,
-};
-use hallpass_discovery::MetadataCache;
+use hallpass_core::Generation;
 use hallpass_oauth::ClientKey;
 
 use crate::{
     backoff::Backoff,
-    circuit_breaker::CircuitBreakers,
     context::Context,
     counters::AtomicCounters,
     external_token::ExternalTokens,
@@ -29,6 +24,7 @@ use crate::{
     proof::ResourceNonce,
     refresh_engine::RefreshEngine,
     service_sign_in::ServiceTokens,
+    session::SessionBuilder,
     sign_in::SignInCoordinator,
     stored_token::StoredTokens,
     tasks::Tasks,
@@ -36,22 +32,6 @@ use crate::{
     token_cache::TokenCache,
     token_origin::TokenOrigin,
 };
-
-/// What a session is made from.
-pub(crate) struct Parts {
-    pub(crate) key: CredentialKey,
-    pub(crate) settings: ServerSettings,
-    pub(crate) client_key: Option<ClientKey>,
-    pub(crate) store: Arc<dyn CredentialStore>,
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) metadata: Option<Arc<MetadataCache>>,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
-    pub(crate) token_source: Option<Arc<dyn TokenSource>>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) breakers: Option<Arc<CircuitBreakers>>,
-    pub(crate) proactive_refresh: bool,
-}
 
 pub(crate) struct SessionInner {
     pub(crate) context: Arc<Context>,
@@ -62,7 +42,7 @@ pub(crate) struct SessionInner {
 }
 
 impl SessionInner {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+    pub(crate) fn new(parts: SessionBuilder, client_key: Option<ClientKey>) -> Arc<Self> {
         Arc::new_cyclic(|session| {
             let proactive_refresh = ProactiveRefresh::new(
                 parts
@@ -73,11 +53,9 @@ impl SessionInner {
                 fingerprint: parts.settings.fingerprint(),
                 key: parts.key,
                 settings: parts.settings,
-                client_key: parts.client_key.map(Box::new),
+                client_key: client_key.map(Box::new),
                 store: parts.store,
-                http: parts.http,
-                clock: parts.clock,
-                entropy: parts.entropy,
+                ports: parts.ports,
                 cache: TokenCache::default(),
                 backoff: Backoff::default(),
                 counters: AtomicCounters::default(),

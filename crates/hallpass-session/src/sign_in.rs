@@ -153,7 +153,7 @@ impl SignInCoordinator {
     ) -> Result<(), SessionError> {
         self.check_backoff(request.reason)?;
         if let Some(wanted) = &request.step_up {
-            let now = self.context.clock.monotonic();
+            let now = self.context.ports.clock.monotonic();
             self.step_ups().count(wanted, now)?;
         }
         let coordinator = Arc::clone(self);
@@ -205,7 +205,7 @@ impl SignInCoordinator {
         if reason == SignInReason::Requested || !self.authorizer.is_interactive() {
             return Ok(());
         }
-        let now = self.context.clock.monotonic();
+        let now = self.context.ports.clock.monotonic();
         let refusal = self.backoff().refusal(now, reason, &self.context.key);
         refusal.map_or(Ok(()), Err)
     }
@@ -216,7 +216,7 @@ impl SignInCoordinator {
         if is_non_interactive || !self.authorizer.is_interactive() {
             return;
         }
-        let now = self.context.clock.monotonic();
+        let now = self.context.ports.clock.monotonic();
         match (reason, error) {
             (SignInReason::Requested, None) => *self.backoff() = SignInBackoff::default(),
             (SignInReason::Requested, Some(_)) => {}
@@ -306,7 +306,7 @@ impl SignInCoordinator {
             match (saved, delays.next()) {
                 (Err(error @ SessionError::Store(_)), Some(delay)) => {
                     tracing::debug!(%error, "could not save the new grant; retrying");
-                    context.clock.sleep(*delay).await;
+                    context.ports.clock.sleep(*delay).await;
                 }
                 (saved, _) => break saved,
             }
@@ -338,7 +338,7 @@ impl SignInCoordinator {
         }
         context.backoff.reset();
         *self.step_ups() = StepUps::default();
-        context.publish(&record, Some(context.clock.monotonic()))
+        context.publish(&record, Some(context.ports.clock.monotonic()))
     }
 
     fn backoff(&self) -> MutexGuard<'_, SignInBackoff> {

@@ -32,6 +32,25 @@ impl Clock for SystemClock {
     }
 }
 
+/// The operating system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    /// # Panics
+    ///
+    /// When the operating system has no randomness: no safe value exists.
+    #[expect(
+        clippy::panic,
+        reason = "a predictable state or verifier would be worse than a panic"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            panic!("could not get random bytes from the operating system: {error}");
+        }
+    }
+}
+
 /// The wall clock, in whole seconds. It is read for each request, so on Linux it is the coarse clock,
 /// which is some milliseconds late at most and much faster to read.
 #[cfg(target_os = "linux")]
@@ -55,25 +74,6 @@ mod wall {
         match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
-        }
-    }
-}
-
-/// The operating system's random bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    /// # Panics
-    ///
-    /// When the operating system has no randomness: no safe value exists.
-    #[expect(
-        clippy::panic,
-        reason = "a predictable state or verifier would be worse than a panic"
-    )]
-    fn fill(&self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
-            panic!("could not get random bytes from the operating system: {error}");
         }
     }
 }

@@ -228,9 +228,8 @@ impl TokenClient<'_> {
         &self,
         management: &RegistrationManagement,
     ) -> Result<(), RegistrationDeletionError> {
-        let response = self.fetch(unregister(management)).await;
-        let response = response.map_err(RegistrationDeletionError::Http)?;
-        unregistered_from_http(&response).map_err(RegistrationDeletionError::Refused)
+        let response = self.fetch(unregister(management)).await?;
+        Ok(unregistered_from_http(&response)?)
     }
 }
 
@@ -346,15 +345,16 @@ impl fmt::Debug for DpopSigner {
 /// Why a request to the authorization server brought nothing.
 ///
 /// Its text and its source are those of the error within.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 #[non_exhaustive]
 pub enum TokenRequestError {
     /// There is no answer. [`HttpError::may_have_been_sent`] says whether the server may have acted.
-    Http(HttpError),
+    Http(#[from] HttpError),
     /// The answer is an error, or can't be used.
-    Answer(TokenError),
+    Answer(#[from] TokenError),
     /// The request could not be signed. Nothing was sent.
-    Signing(SigningError),
+    Signing(#[from] SigningError),
 }
 
 impl Diagnostic for TokenRequestError {
@@ -383,56 +383,19 @@ impl TokenRequestError {
             Self::Signing(error) => error.into(),
         }
     }
-
-    fn inner(&self) -> &(dyn Error + 'static) {
-        match self {
-            Self::Http(error) => error,
-            Self::Answer(error) => error,
-            Self::Signing(error) => error,
-        }
-    }
-}
-
-impl From<HttpError> for TokenRequestError {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<TokenError> for TokenRequestError {
-    fn from(error: TokenError) -> Self {
-        Self::Answer(error)
-    }
-}
-
-impl From<SigningError> for TokenRequestError {
-    fn from(error: SigningError) -> Self {
-        Self::Signing(error)
-    }
-}
-
-impl fmt::Display for TokenRequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.inner(), f)
-    }
-}
-
-impl Error for TokenRequestError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.inner().source()
-    }
 }
 
 /// A registration that was not deleted.
 ///
 /// Its text and its source are those of the error within.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 #[non_exhaustive]
 pub enum RegistrationDeletionError {
     /// There is no answer.
-    Http(HttpError),
+    Http(#[from] HttpError),
     /// The server did not delete the registration.
-    Refused(RegistrationError),
+    Refused(#[from] RegistrationError),
 }
 
 impl Diagnostic for RegistrationDeletionError {
@@ -444,66 +407,23 @@ impl Diagnostic for RegistrationDeletionError {
     }
 }
 
-impl RegistrationDeletionError {
-    fn inner(&self) -> &(dyn Error + 'static) {
-        match self {
-            Self::Http(error) => error,
-            Self::Refused(error) => error,
-        }
-    }
-}
-
-impl fmt::Display for RegistrationDeletionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.inner(), f)
-    }
-}
-
-impl Error for RegistrationDeletionError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.inner().source()
-    }
-}
-
 /// Tokens can't be bound to a key.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DpopSignerError {
     /// This authorization server accepts no proofs that are signed with ES256.
+    #[error("{0} accepts no DPoP proofs that are signed with ES256")]
     NotAccepted(Issuer),
     /// No key could be made.
-    NoKey(SigningError),
+    #[error("no key for DPoP proofs could be made")]
+    NoKey(#[source] SigningError),
 }
 
-impl DpopSignerError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for DpopSignerError {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::NotAccepted(_) => Remedy::Report,
             Self::NoKey(_) => Remedy::Retry,
-        }
-    }
-}
-
-impl fmt::Display for DpopSignerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAccepted(issuer) => {
-                write!(
-                    f,
-                    "{issuer} accepts no DPoP proofs that are signed with ES256"
-                )
-            }
-            Self::NoKey(_) => f.write_str("no key for DPoP proofs could be made"),
-        }
-    }
-}
-
-impl Error for DpopSignerError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::NotAccepted(_) => None,
-            Self::NoKey(error) => Some(error),
         }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) async fn run(
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
-                    () = context.clock.sleep(pause) => {}
+                    () = context.ports.clock.sleep(pause) => {}
                     () = context.tasks.closed() => return Err(context.closed_error()),
                 }
             }

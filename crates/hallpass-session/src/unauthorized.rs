@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use hallpass_core::{Challenge, State, record::SignInCause, store::Guard};
-use hallpass_discovery::{CacheMode, Discovered, Discovery, DiscoveryError};
+use hallpass_discovery::{CacheMode, Discovered, DiscoveryError};
 
 use crate::{
     error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
@@ -37,7 +37,7 @@ pub(crate) async fn run(
 ) -> Result<Token, SessionError> {
     let context = &engine.context;
     let intent = RefreshIntent::Replace(refused.clone());
-    let now = context.clock.monotonic();
+    let now = context.ports.clock.monotonic();
     if let Some(error) = context.backoff.termination(refused, now) {
         return match adopt(engine, &intent).await {
             Ok(Some(token)) => Ok(token),
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     }
     let is_new_token_refused = refused.is_alive(context.now())
         && !refused.was_accepted()
-        && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.clock.monotonic());
+        && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.ports.clock.monotonic());
     let replaced = if is_new_token_refused {
         adopt(engine, &intent).await
     } else {
@@ -87,7 +87,11 @@ pub(crate) async fn run(
         SessionError::Terminated(_) | SessionError::SignInRequired(_)
     ) {
         record_outcome("ended");
-        let until = context.clock.monotonic().saturating_add(MAX_NEW_TOKEN_AGE);
+        let until = context
+            .ports
+            .clock
+            .monotonic()
+            .saturating_add(MAX_NEW_TOKEN_AGE);
         context
             .backoff
             .record_termination(refused.clone(), error.clone(), until);
@@ -133,11 +137,7 @@ async fn rediscover(
     challenges: &[Challenge],
 ) -> Result<Discovered, DiscoveryError> {
     let context = &engine.context;
-    let discovery = Discovery {
-        http: &*context.http,
-        clock: &*context.clock,
-        settings: &context.settings,
-    };
+    let discovery = context.ports.discovery(&context.settings);
     let reading = CacheMode::Refresh(engine.metadata());
     discovery
         .run_with(&context.key.server, challenges, reading)

@@ -55,21 +55,18 @@ async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
     let rule = Rule("an empty credential has no record, and locking it makes none");
     let record = rule.record("empty")?;
     let mut guard = rule.lock(store, &record.key).await?;
-    rule.same(&rule.done(store.load(&record.key).await)?, &None)?;
+    rule.loads(store, &record.key, None).await?;
     let loaded = store.load_issuer(&record.key, &record.issuer).await;
     rule.same(&rule.done(loaded)?, &None)?;
     rule.same(&rule.done(store.records(&record.key).await)?, &Vec::new())?;
-    let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
-    rule.same(&rule.done(removed)?, &false)?;
-    let listing = rule.done(store.list().await)?;
-    rule.same(&listing.credentials.contains(&record.key), &false)
+    rule.removes(store, &record, &mut guard, false).await?;
+    rule.does_not_list(store, &record.key).await
 }
 
 async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
     let rule = Rule("a save writes over the generation it expects and over no other");
-    let mut record = rule.record("conflict")?;
-    let mut guard = rule.lock(store, &record.key).await?;
-    let first = rule.save(store, &record, None, &mut guard).await?;
+    let (mut record, mut guard) = rule.saved(store, "conflict").await?;
+    let first = record.generation;
     record.generation = Generation::new(4_711);
     let second = rule.save(store, &record, Some(first), &mut guard).await?;
     if second <= first {
@@ -83,7 +80,7 @@ async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
         rule.same(&saved, &Saved::Conflict { found })?;
     }
     record.generation = second;
-    rule.same(&rule.done(store.load(&record.key).await)?, &Some(record))
+    rule.loads(store, &record.key, Some(&record)).await
 }
 
 async fn removal(
@@ -91,16 +88,13 @@ async fn removal(
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
     let rule = Rule("a record that was removed stays away, and its generation is not used again");
-    let record = rule.record("removal")?;
-    let mut guard = rule.lock(store, &record.key).await?;
-    let first = rule.save(store, &record, None, &mut guard).await?;
-    let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
-    rule.same(&rule.done(removed)?, &true)?;
-    rule.same(&rule.done(store.load(&record.key).await)?, &None)?;
+    let (record, mut guard) = rule.saved(store, "removal").await?;
+    let first = record.generation;
+    rule.removes(store, &record, &mut guard, true).await?;
+    rule.loads(store, &record.key, None).await?;
     let saved = rule.done(store.save(&record, Some(first), &mut guard).await)?;
     rule.same(&saved, &Saved::Conflict { found: None })?;
-    let listing = rule.done(store.list().await)?;
-    rule.same(&listing.credentials.contains(&record.key), &false)?;
+    rule.does_not_list(store, &record.key).await?;
     drop(guard);
     let mut guard = rule.lock(second, &record.key).await?;
     let again = rule.save(second, &record, None, &mut guard).await?;
@@ -118,11 +112,7 @@ async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
     let mut guard = rule.lock(store, &one.key).await?;
     let first = rule.save(store, &one, None, &mut guard).await?;
     let second = rule.save(store, &other, None, &mut guard).await?;
-    let active = rule.done(store.load(&one.key).await)?;
-    rule.same(
-        &active.map(|record| record.issuer),
-        &Some(other.issuer.clone()),
-    )?;
+    rule.activates(store, &other).await?;
     let loaded = rule.done(store.load_issuer(&one.key, &one.issuer).await)?;
     rule.same(&loaded.map(|record| record.generation), &Some(first))?;
     let listed = [(other.issuer.clone(), second), (one.issuer.clone(), first)];
@@ -131,19 +121,14 @@ async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
     if !(first < second && second < third) {
         return rule.broken(format!("generations {first}, {second}, {third}"));
     }
-    let active = rule.done(store.load(&one.key).await)?;
-    rule.same(
-        &active.map(|record| record.issuer),
-        &Some(one.issuer.clone()),
-    )?;
+    rule.activates(store, &one).await?;
     let listed = [(one.issuer.clone(), third), (other.issuer.clone(), second)];
     same_records(store, &one.key, &listed).await?;
-    let removed = store.remove(&one.key, &one.issuer, &mut guard).await;
-    rule.same(&rule.done(removed)?, &true)?;
+    rule.removes(store, &one, &mut guard, true).await?;
     let listed = [(other.issuer.clone(), second)];
     same_records(store, &one.key, &listed).await?;
     let rule = Rule("removing the active record makes no other one active");
-    rule.same(&rule.done(store.load(&one.key).await)?, &None)?;
+    rule.loads(store, &one.key, None).await?;
     let loaded = rule.done(store.load_issuer(&one.key, &other.issuer).await)?;
     rule.same(&loaded.map(|record| record.generation), &Some(second))
 }
@@ -167,14 +152,13 @@ where
     F: AsyncFn() -> Arc<dyn CredentialStore>,
 {
     let rule = Rule("a saved record is the same, field by field, after the store is opened again");
-    let mut record = rule.record("durability")?;
     let store = open().await;
-    let mut guard = rule.lock(&*store, &record.key).await?;
-    record.generation = rule.save(&*store, &record, None, &mut guard).await?;
+    let (record, guard) = rule.saved(&*store, "durability").await?;
     // No release, no farewell: the next handle reads what a save that returned has left.
-    let loaded = rule.done(open().await.load(&record.key).await)?;
+    rule.loads(&*open().await, &record.key, Some(&record))
+        .await?;
     drop(guard);
-    rule.same(&loaded, &Some(record))
+    Ok(())
 }
 
 async fn exclusion(
@@ -205,7 +189,7 @@ async fn exclusion(
     // In a moment: where the lock is a file's, a process that is being started may have a copy of it.
     drop(rule.lock(&*store, &credential).await?);
 
-    let rule = Rule("who counts under the guard loses no count");
+    let rule = Rule("a counter under the guard loses no count");
     let record = rule.record("counting")?;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..16 {
@@ -252,7 +236,7 @@ async fn guards(
             .await;
         rule.refused(removed, StoreErrorKind::Guard)?;
     }
-    rule.same(&rule.done(store.load(&record.key).await)?, &None)
+    rule.loads(store, &record.key, None).await
 }
 
 async fn sign_in_locks(
@@ -293,7 +277,7 @@ async fn reserves(
     rule.done(store.reserve(&credential, &mut guard).await)?;
     drop(guard);
     let mut guard = rule.lock(second, &credential).await?;
-    rule.same(&rule.done(second.load(&credential).await)?, &None)?;
+    rule.loads(second, &credential, None).await?;
     for _ in 0..2 {
         rule.done(second.reserve(&credential, &mut guard).await)?;
     }
@@ -303,13 +287,9 @@ async fn reserves(
     rule.same(&saved, &Saved::Conflict { found: Some(first) })?;
     record.generation = rule.save(second, &record, Some(first), &mut guard).await?;
     rule.done(second.reserve(&credential, &mut guard).await)?;
-    rule.same(
-        &rule.done(store.load(&credential).await)?,
-        &Some(record.clone()),
-    )?;
-    let removed = second.remove(&credential, &record.issuer, &mut guard).await;
-    rule.same(&rule.done(removed)?, &true)?;
-    rule.same(&rule.done(store.load(&credential).await)?, &None)
+    rule.loads(store, &credential, Some(&record)).await?;
+    rule.removes(second, &record, &mut guard, true).await?;
+    rule.loads(store, &credential, None).await
 }
 
 async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {

@@ -169,7 +169,7 @@ pub(crate) fn existing_file(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// Overwrites a small note for people, of which nothing depends.
+/// Overwrites a small note for users, of which nothing depends.
 pub(crate) fn note(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -30,7 +30,7 @@ impl KeyFile {
 }
 
 impl KeySource for KeyFile {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::KeyFile
     }
 

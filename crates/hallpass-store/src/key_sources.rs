@@ -34,6 +34,14 @@ impl KeySources {
         self
     }
 
+    /// The sources of `first` and then these, of this machine.
+    pub(crate) fn after(&self, first: &Self) -> Self {
+        Self {
+            sources: first.iter().chain(self.iter()).cloned().collect(),
+            machine: self.machine.clone(),
+        }
+    }
+
     pub(crate) fn machine(&self) -> Option<&str> {
         self.machine.as_deref()
     }
@@ -42,8 +50,8 @@ impl KeySources {
         self.sources.iter()
     }
 
-    pub(crate) fn of(&self, policy: KeyLocation) -> Option<&Arc<dyn KeySource>> {
-        self.iter().find(|source| source.policy() == policy)
+    pub(crate) fn of(&self, location: KeyLocation) -> Option<&Arc<dyn KeySource>> {
+        self.iter().find(|source| source.key_location() == location)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    future::ready,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
     record::document::CredentialDocument,
     store::{Guard, Lease, Listing, LockKind, Saved, StoreDiagnostics, StoreError, StoreErrorKind},
 };
@@ -48,14 +49,14 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn read<T>(
+    fn read<T: Default>(
         &self,
         credential: &CredentialKey,
         read: impl FnOnce(&CredentialDocument) -> T,
-    ) -> Option<T> {
+    ) -> T {
         let documents = self.inner.documents.lock();
         let documents = documents.unwrap_or_else(PoisonError::into_inner);
-        documents.get(credential).map(read)
+        documents.get(credential).map(read).unwrap_or_default()
     }
 
     fn change<T>(
@@ -78,53 +79,42 @@ impl MemoryStore {
 }
 
 impl CredentialStore for MemoryStore {
-    fn load<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        let record = self.read(credential, |document| document.active().cloned());
-        Box::pin(async { Ok(record.flatten()) })
+    fn load(&self, credential: &CredentialKey) -> StoreFuture<'_, Option<Record>> {
+        answer(self.read(credential, |document| document.active().cloned()))
     }
 
-    fn load_issuer<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-        issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        let record = self.read(credential, |document| document.record(issuer).cloned());
-        Box::pin(async { Ok(record.flatten()) })
+    fn load_issuer(
+        &self,
+        credential: &CredentialKey,
+        issuer: &Issuer,
+    ) -> StoreFuture<'_, Option<Record>> {
+        answer(self.read(credential, |document| document.record(issuer).cloned()))
     }
 
-    fn records<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        let records = self.read(credential, CredentialDocument::to_records);
-        Box::pin(async { Ok(records.unwrap_or_default()) })
+    fn records(&self, credential: &CredentialKey) -> StoreFuture<'_, Vec<Record>> {
+        answer(self.read(credential, CredentialDocument::to_records))
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         let documents = self.inner.documents.lock();
         let documents = documents.unwrap_or_else(PoisonError::into_inner);
         let with_records = documents.iter().filter(|(_, d)| !d.records().is_empty());
         let credentials = with_records
             .map(|(credential, _)| credential.clone())
             .collect();
-        Box::pin(async { Ok(Listing::new(credentials, Vec::new())) })
+        answer(Listing::new(credentials, Vec::new()))
     }
 
-    fn lock<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
+    fn lock(
+        &self,
+        credential: &CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'_, Guard> {
+        let credential = credential.clone();
+        let queue = self.inner.locks.get((credential.clone(), kind));
         Box::pin(async move {
-            let queue = self
-                .inner
-                .locks
-                .get((credential.clone(), kind))
-                .lock_owned();
+            let queue = queue.lock_owned();
             let lock = match Instant::now().checked_add(wait) {
                 Some(deadline) => time::timeout_at(deadline, queue).await.map_err(|_| {
                     StoreError::new(
@@ -136,30 +126,30 @@ impl CredentialStore for MemoryStore {
             };
             let store = self.clone();
             let lease = MemoryLease { store, _lock: lock };
-            Ok(Guard::new(credential.clone(), kind, lease))
+            Ok(Guard::new(credential, kind, lease))
         })
     }
 
-    fn save<'a>(
-        &'a self,
-        record: &'a Record,
+    fn save(
+        &self,
+        record: &Record,
         expected: Option<Generation>,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
-        Box::pin(async move {
-            self.change(&record.key, guard, |document| {
-                document.save(record, expected)
-            })
-        })
+        guard: &mut Guard,
+    ) -> StoreFuture<'_, Saved> {
+        let saved = self.change(&record.key, guard, |document| {
+            document.save(record, expected)
+        });
+        Box::pin(ready(saved))
     }
 
-    fn remove<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-        issuer: &'a Issuer,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { self.change(credential, guard, |document| document.remove(issuer)) })
+    fn remove(
+        &self,
+        credential: &CredentialKey,
+        issuer: &Issuer,
+        guard: &mut Guard,
+    ) -> StoreFuture<'_, bool> {
+        let removed = self.change(credential, guard, |document| document.remove(issuer));
+        Box::pin(ready(removed))
     }
 
     fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
@@ -172,14 +162,19 @@ impl StoreDiagnostics for MemoryStore {
         "memory, until the process ends".to_owned()
     }
 
-    fn lock_holder<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
+    fn lock_holder(
+        &self,
+        credential: &CredentialKey,
         kind: LockKind,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> StoreFuture<'_, Option<String>> {
         let is_held = self.inner.locks.is_held(&(credential.clone(), kind));
-        Box::pin(async move { Ok(is_held.then(|| "this process".to_owned())) })
+        answer(is_held.then(|| "this process".to_owned()))
     }
+}
+
+/// The future of an operation that is done already.
+fn answer<'a, T: Send + 'a>(answer: T) -> StoreFuture<'a, T> {
+    Box::pin(ready(Ok(answer)))
 }
 
 #[cfg(test)]

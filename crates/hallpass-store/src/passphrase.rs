@@ -34,7 +34,7 @@ impl fmt::Debug for Passphrase {
 }
 
 impl KeySource for Passphrase {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Passphrase
     }
 
@@ -44,10 +44,6 @@ impl KeySource for Passphrase {
 
     fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
         self.derive(id)
-    }
-
-    fn remove(&self, _id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
     }
 
     fn describe(&self) -> String {

@@ -70,10 +70,10 @@ impl Interaction for Browser {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         self.opened.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            let (program, words) = self.words.split_first().ok_or_else(OpenError::declined)?;
+            let (program, words) = self.words.split_first().ok_or(OpenError::Declined)?;
             let started = Command::new(program).args(words).arg(url.as_str()).spawn();
             let mut browser = started
-                .map_err(|error| OpenError::new("the browser did not start").with_source(error))?;
+                .map_err(|error| OpenError::with_cause("the browser did not start", error))?;
             // It ends when the callback's page has come, which is after this login's end.
             tokio::spawn(async move { browser.wait().await });
             Ok(())

@@ -18,7 +18,7 @@ struct MyWindow;
 
 impl Interaction for MyWindow {
     fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
-        Box::pin(async { Err(OpenError::declined()) })
+        Box::pin(async { Err(OpenError::Declined) })
     }
 
     #[expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]

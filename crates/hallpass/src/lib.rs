@@ -48,9 +48,9 @@ pub use crate::{
 
 pub use hallpass_core::{
     AccessToken, Account, AccountError, AuthScheme, Authorizer, BoxFuture, ClientId, ClientSecret,
-    Clock, CredentialKey, Diagnostic, Entropy, FixedToken, Hint, HttpClient, Issuer, IssuerError,
-    Record, Remedy, Resource, ResourceError, ResourceMismatch, Scopes, ScopesError, ServerSettings,
-    ServerUrl, ServerUrlError, Subject, Timestamp, TokenSource, block_on,
+    Clock, CredentialKey, Diagnostic, Entropy, FixedToken, Hint, HttpClient, Issuer, Record,
+    Remedy, Resource, ResourceMismatch, Scopes, ScopesError, ServerSettings, ServerUrl, Subject,
+    Timestamp, TokenSource, UrlError, block_on,
 };
 pub use hallpass_rmcp::{Error as TransportError, Transport};
 pub use hallpass_session::{

@@ -72,8 +72,8 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Comma
     let key = setup::key(program, &server.url, server.account.as_deref())?;
     let options = Setup::options(program, server)?;
     let settings = settings::settings(&options, &program.environment)?;
-    let (kept_in, opened) = match Store::examine(program).await? {
-        Ok(store) => match store.look(Some(&key)).await {
+    let (kept_in, opened) = match Store::open_read_only(program).await? {
+        Ok(store) => match store.inventory(Some(&key)).await {
             Ok(look) => (Some(kept_in(&store, &look.rows())), Ok(store.port())),
             Err(trouble) => (Some(kept_in(&store, &store.place()?.rows())), Err(trouble)),
         },

@@ -17,8 +17,8 @@ use crate::{
 pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
     program.warn_of_config(config.warnings());
-    let look = match look(program).await {
-        Ok(look) => Some(look),
+    let inventory = match inventory(program).await {
+        Ok(inventory) => Some(inventory),
         Err(failed) => {
             program.output.status(&format!(
                 "warning: the states of the servers can't be read\n{failed}"
@@ -32,9 +32,9 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
         let options = shown(entry)?;
         let saved = setup::options_of(program, &entry.key);
         let saved = saved.unwrap_or_else(|_| entry.options.clone());
-        let account = look
+        let account = inventory
             .as_ref()
-            .map(|look| Account::new(&entry.key, look, &saved));
+            .map(|inventory| Account::new(&entry.key, inventory, &saved));
         let set = match &options {
             Value::Object(set) if !set.is_empty() => {
                 let names: Vec<&str> = set.keys().map(String::as_str).collect();
@@ -74,9 +74,9 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
 }
 
 /// The store's content, read without a change to it.
-async fn look(program: &Program) -> Result<Inventory, CommandError> {
-    let store = Store::examine(program).await??;
-    Ok(store.look(None).await?)
+async fn inventory(program: &Program) -> Result<Inventory, CommandError> {
+    let store = Store::open_read_only(program).await??;
+    Ok(store.inventory(None).await?)
 }
 
 /// Prints rows in aligned columns.

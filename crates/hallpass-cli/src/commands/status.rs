@@ -36,13 +36,13 @@ pub(crate) struct Status {
 }
 
 pub(super) async fn run(status: &Status, program: &Program) -> Result<(), CommandError> {
-    let store = Store::examine(program).await??;
+    let store = Store::open_read_only(program).await??;
     let (credentials, look) = if let Some(url) = &status.url {
         let key = setup::key(program, url, status.account.as_deref())?;
-        let look = store.look(Some(&key)).await?.error_of(&key)?;
+        let look = store.inventory(Some(&key)).await?.error_of(&key)?;
         (BTreeSet::from([key]), look)
     } else {
-        let look = store.look(None).await?;
+        let look = store.inventory(None).await?;
         let mut credentials: BTreeSet<CredentialKey> = look.kept().keys().cloned().collect();
         credentials.extend(with_a_token_source(program)?);
         (credentials, look)

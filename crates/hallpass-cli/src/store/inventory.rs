@@ -23,9 +23,12 @@ pub(crate) struct Inventory {
 
 impl Store {
     /// Looks at what is kept, or only at one account.
-    pub(crate) async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
+    pub(crate) async fn inventory(
+        &self,
+        only: Option<&CredentialKey>,
+    ) -> Result<Inventory, StoreError> {
         let found = match self {
-            Self::Files(store) => store.look(only).await?,
+            Self::Files(store) => store.inventory(only).await?,
             Self::Memory(_) | Self::Absent(..) => store::Inventory::default(),
         };
         // Which of several keys is in use is known now.
@@ -39,10 +42,10 @@ impl Store {
             Self::Files(store) => Some(store),
             Self::Memory(_) | Self::Absent(..) => None,
         };
-        let (backend, folder, policy) = match self {
+        let (backend, folder, location) = match self {
             Self::Files(store) => {
                 let folder = store.folder().to_owned();
-                ("sealed-files", Some(folder), Some(store.policy()?))
+                ("sealed-files", Some(folder), Some(store.key_location()?))
             }
             Self::Absent(_, folder) => ("none", Some(folder.clone()), None),
             Self::Memory(_) => ("memory", None, Some(KeyLocation::Memory)),
@@ -50,8 +53,8 @@ impl Store {
         Ok(StoreLocation {
             backend,
             folder,
-            policy,
-            description: policy.and_then(|_| Some(self.port().diagnostics()?.describe())),
+            location,
+            description: location.and_then(|_| Some(self.port().diagnostics()?.describe())),
             key: files.map(|store| store.key_id().to_string()),
             ignored: files.map(FileStore::ignored).unwrap_or_default(),
         })
@@ -77,7 +80,7 @@ impl Inventory {
     pub(crate) fn error_of(self, key: &CredentialKey) -> Result<Self, StoreError> {
         let mut look = self;
         match look.found.problems.pop() {
-            Some(trouble) if look.found.is_unread(key) => Err(trouble),
+            Some(trouble) if look.found.is_damaged(key) => Err(trouble),
             other => {
                 look.found.problems.extend(other);
                 Ok(look)
@@ -107,7 +110,7 @@ impl Inventory {
         describe.collect()
     }
 
-    /// Backend, policy and key in words, by what they are, and what is out of reach. No secret is
+    /// Backend, location and key in words, by what they are, and what is out of reach. No secret is
     /// among them.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.place.rows();
@@ -122,7 +125,7 @@ impl Inventory {
         let as_data = |away: &Unreadable| {
             json!({
                 "key_id": away.key.to_string(),
-                "key_location": away.policy.map(KeyLocation::as_str),
+                "key_location": away.key_location.map(KeyLocation::as_str),
                 "accounts": away.files,
                 "since": away.since.map(Timestamp::as_unix_seconds),
             })
@@ -135,7 +138,7 @@ impl Inventory {
             "backend": place.backend,
             "description": place.description,
             "folder": folder.map(|folder| folder.display().to_string()),
-            "key_location": place.policy.map(KeyLocation::as_str),
+            "key_location": place.location.map(KeyLocation::as_str),
             "key_id": place.key,
             "ignored": place.ignored,
             "unreadable": away,
@@ -148,7 +151,7 @@ impl Inventory {
 pub(crate) struct StoreLocation {
     backend: &'static str,
     folder: Option<PathBuf>,
-    policy: Option<KeyLocation>,
+    location: Option<KeyLocation>,
     description: Option<String>,
     key: Option<String>,
     ignored: Vec<String>,
@@ -164,8 +167,8 @@ impl StoreLocation {
             (description, _) => description.clone().unwrap_or_default(),
         };
         let mut rows = vec![("kept in", kept_in)];
-        if let (Some(policy), Some(key)) = (self.policy, &self.key) {
-            rows.push(("key location", policy.to_string()));
+        if let (Some(location), Some(key)) = (self.location, &self.key) {
+            rows.push(("key location", location.to_string()));
             rows.push(("key id", key.clone()));
         }
         for why in &self.ignored {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_url_of_an_error_holds_no_secret() {
+fn url_of_an_http_error_holds_no_secret() {
     let url = Url::parse("https://user:canary@as.example/token?code=canary#canary").unwrap();
     let error = HttpError::new(
         HttpErrorKind::Connect,
@@ -17,7 +17,7 @@ fn the_url_of_an_error_holds_no_secret() {
 }
 
 #[test]
-fn a_proxy_that_wants_credentials_is_a_matter_of_configuration() {
+fn proxy_authentication_error_has_the_remedy_configure() {
     let url = Url::parse("https://as.example/token").unwrap();
     let kind = HttpErrorKind::ProxyAuthentication;
     let error = HttpError::new(kind, RequestTarget::AuthorizationServer, &url);
@@ -72,7 +72,7 @@ fn body_is_read_up_to_the_cap() {
 }
 
 #[test]
-fn a_whole_body_is_one_chunk() {
+fn whole_body_is_one_chunk() {
     let mut body = Body::whole("abc");
     assert_eq!(crate::block_on(body.chunk()).unwrap().unwrap(), "abc");
     assert!(crate::block_on(body.chunk()).is_none());

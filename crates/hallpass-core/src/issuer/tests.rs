@@ -5,7 +5,7 @@ fn issuer(text: &str) -> Issuer {
 }
 
 #[test]
-fn issuers_that_differ_by_a_slash_differ() {
+fn issuers_with_and_without_slash_differ() {
     assert_ne!(issuer("https://as.example"), issuer("https://as.example/"));
     assert_ne!(
         issuer("https://as.example/a"),
@@ -18,7 +18,7 @@ fn issuers_that_differ_by_a_slash_differ() {
 }
 
 #[test]
-fn the_root_slash_is_the_one_tolerated_difference() {
+fn trailing_slash_of_a_bare_origin_is_ignored() {
     #[track_caller]
     fn check(one: &str, other: &str, same: bool) {
         assert_eq!(
@@ -37,7 +37,7 @@ fn the_root_slash_is_the_one_tolerated_difference() {
 }
 
 #[test]
-fn what_is_no_issuer() {
+fn malformed_issuer_is_refused() {
     for text in [
         "as.example",
         "http://as.example",

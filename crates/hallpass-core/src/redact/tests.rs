@@ -6,7 +6,7 @@ fn check(text: &str, expected: Option<&str>) {
 }
 
 #[test]
-fn words_pass() {
+fn ordinary_words_of_an_error_stay() {
     check("Token has expired.", Some("Token has expired."));
     check(
         "The refresh_token doesn't exist (or was used)!",
@@ -21,7 +21,7 @@ fn words_pass() {
 }
 
 #[test]
-fn what_may_be_a_secret_does_not() {
+fn possible_secret_is_redacted() {
     check("token canary-4711 is unknown", Some("token … is unknown"));
     check(
         "token 'eyJhbGciOi.eyJz.c2ln' is unknown",
@@ -43,7 +43,7 @@ fn what_may_be_a_secret_does_not() {
 }
 
 #[test]
-fn control_characters_and_markup_do_not() {
+fn control_characters_and_markup_are_redacted() {
     check("line\r\nSet-Cookie: x", Some("line … x"));
     check("\u{1b}[31mred", None);
     check("<script>alert(1)</script> denied", Some("… denied"));
@@ -53,14 +53,14 @@ fn control_characters_and_markup_do_not() {
 }
 
 #[test]
-fn it_is_bounded() {
+fn redacted_text_has_a_limit() {
     let shown = redact_text(&"word ".repeat(10_000)).unwrap();
     assert!(shown.chars().count() <= MAX_SHOWN + 2, "{}", shown.len());
     assert!(shown.ends_with(" …"), "{shown}");
 }
 
 #[test]
-fn body_gives_the_member_that_tells_what_went_wrong() {
+fn body_with_known_member_shows_that_member() {
     let check = |body: &str, expected: Option<&str>| {
         assert_eq!(redact_body(body.as_bytes()).as_deref(), expected, "{body}");
     };

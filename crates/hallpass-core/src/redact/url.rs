@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_may_be_secret_is_left() {
+    fn redacted_url_holds_no_possible_secret() {
         let plain = "https://mcp.example/mcp";
         check(plain, plain, plain);
         check(

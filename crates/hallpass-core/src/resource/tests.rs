@@ -13,7 +13,7 @@ fn check(resource: &str, server: &str, expected: Result<(), &str>) {
 }
 
 #[test]
-fn what_identifies_a_server() {
+fn resource_of_same_origin_and_parent_path_matches_server() {
     const MCP: &str = "https://mcp.example.com/mcp";
     check("https://mcp.example.com/mcp", MCP, Ok(()));
     check("https://mcp.example.com/mcp/", MCP, Ok(()));
@@ -44,7 +44,7 @@ fn what_identifies_a_server() {
 }
 
 #[test]
-fn what_does_not() {
+fn resource_with_another_part_does_not_match_server() {
     const MCP: &str = "https://mcp.example.com/mcp";
     check("https://mcp.example.com/mc", MCP, Err("path"));
     check("https://mcp.example.com/mcp/tools", MCP, Err("path"));
@@ -76,7 +76,7 @@ fn what_does_not() {
 }
 
 #[test]
-fn text_is_kept() {
+fn resource_text_is_kept_as_published() {
     for text in [
         "http://localhost:3000",
         "https://A.example/%7Euser",
@@ -87,7 +87,7 @@ fn text_is_kept() {
 }
 
 #[test]
-fn what_is_no_resource() {
+fn malformed_resource_is_refused() {
     for text in [
         "",
         "/mcp",

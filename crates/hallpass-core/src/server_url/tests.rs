@@ -10,7 +10,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn canonical_form() {
+fn server_url_is_canonical() {
     check("https://mcp.example.com/mcp", "https://mcp.example.com/mcp");
     check(
         "HTTPS://MCP.Example.COM:443/Mcp",
@@ -33,7 +33,7 @@ fn canonical_form() {
 }
 
 #[test]
-fn what_is_refused_and_why() {
+fn refused_server_url_names_the_reason() {
     check(
         "http://mcp.example.com/mcp",
         "error: `http://mcp.example.com/mcp` is not the URL of an MCP server: plain http is for \
@@ -71,7 +71,7 @@ fn what_is_refused_and_why() {
 }
 
 #[test]
-fn people_and_logs_see_no_query() {
+fn display_of_a_server_url_hides_the_query() {
     let url = ServerUrl::parse("https://mcp.example.com/mcp?api_key=canary&x=1").unwrap();
     let key = crate::CredentialKey::new(url.clone());
     let resource = crate::Resource::from(&url);

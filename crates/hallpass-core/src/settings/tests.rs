@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_default_settings_have_an_empty_fingerprint() {
+fn default_settings_have_an_empty_fingerprint() {
     assert_eq!(
         ServerSettings::default().fingerprint(),
         SettingsFingerprint::default()
@@ -9,7 +9,7 @@ fn the_default_settings_have_an_empty_fingerprint() {
 }
 
 #[test]
-fn a_changed_setting_is_named() {
+fn changed_setting_is_named() {
     let before = ServerSettings::default();
     let after = ServerSettings {
         resource: ResourceSetting::Omitted,
@@ -27,7 +27,7 @@ fn a_changed_setting_is_named() {
 }
 
 #[test]
-fn bound_tokens_are_another_credential() {
+fn changed_dpop_setting_changes_the_fingerprint() {
     let bound = ServerSettings {
         dpop: DpopSetting::Always,
         ..ServerSettings::default()
@@ -37,7 +37,7 @@ fn bound_tokens_are_another_credential() {
 }
 
 #[test]
-fn a_secret_does_not_enter_the_fingerprint() {
+fn fingerprint_holds_no_secret() {
     let client = |secret: &str| ServerSettings {
         client: ClientSetting {
             pre_registered: Some(PreRegisteredClient {
@@ -54,7 +54,7 @@ fn a_secret_does_not_enter_the_fingerprint() {
 }
 
 #[test]
-fn the_callback_is_no_part_of_a_credential() {
+fn changed_callback_leaves_the_fingerprint() {
     let moved = ServerSettings {
         callback: CallbackSetting {
             port: Some(4000),

@@ -207,7 +207,7 @@ enum Answer {
 }
 
 impl KeySource for OneKey {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Keyring
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Remedy,
+    BoxFuture, Diagnostic as _, Remedy,
     http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_http::{AddressClass, AddressRefused, Client, HttpConfig, Resolver};

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use hallpass_core::{Remedy, http::HttpErrorKind};
+use hallpass_core::{Diagnostic as _, Remedy, http::HttpErrorKind};
 use hallpass_http::{
     CaBundle, Client, ClientIdentity, HttpConfig, NoProxy, OriginHeaders, Proxy, ProxyConfig,
     ProxyRefused, Trust,

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{Remedy, http::HttpErrorKind};
+use hallpass_core::{Diagnostic as _, Remedy, http::HttpErrorKind};
 use hallpass_http::{
     CaBundle, CertificateFault, CertificateRefused, Client, HandshakeLog, HttpConfig, Trust,
 };

@@ -50,7 +50,7 @@ impl Ring {
                 None => Ok(ring.store.clone() as _),
             }
         })
-        .with_time_limit(LONG)
+        .with_timeout(LONG)
     }
 
     fn opened(&self) -> usize {
@@ -173,7 +173,7 @@ async fn malformed_key_is_unusable() {
 async fn hanging_keyring_times_out_and_recovers() {
     let ring = Ring::new();
     let key = ring.keyring().create(ID).await.unwrap();
-    let keyring = ring.keyring().with_time_limit(SHORT);
+    let keyring = ring.keyring().with_timeout(SHORT);
     let before = ring.opened();
     ring.hang(true);
     for _ in 0..MAX_THREADS + 3 {
@@ -193,7 +193,7 @@ async fn hanging_keyring_times_out_and_recovers() {
 #[tokio::test]
 async fn key_of_a_cancelled_create_is_removed() {
     let ring = Ring::new();
-    let keyring = ring.keyring().with_time_limit(SHORT);
+    let keyring = ring.keyring().with_timeout(SHORT);
     ring.hang(true);
     let error = keyring.create(ID).await.unwrap_err();
     assert_eq!(error.kind(), KeyErrorKind::TimedOut);
@@ -252,7 +252,7 @@ async fn child() {
     }
     let ring = Ring::new();
     ring.hang(true);
-    let keyring = ring.keyring().with_time_limit(SHORT);
+    let keyring = ring.keyring().with_timeout(SHORT);
     let error = keyring.load(ID).await.unwrap_err();
     assert_eq!(error.kind(), KeyErrorKind::TimedOut);
     assert_eq!(keyring.inner.threads.load(Ordering::SeqCst), 1);

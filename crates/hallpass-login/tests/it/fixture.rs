@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Challenge, Clock, CredentialKey, HttpClient, Record, RegistrationSink, Scopes,
-    ServerSettings, ServerUrl, SignIn, SignInReason, StoreError, http::RequestOptions,
+    ServerSettings, ServerUrl, SignIn, SignInReason, StoreError, StoreFuture, http::RequestOptions,
     store::StoreErrorKind,
 };
 use hallpass_discovery::Discovery;
@@ -224,7 +224,7 @@ impl SavedRecords {
 }
 
 impl RegistrationSink for SavedRecords {
-    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
         let outcome = if self.fails {
             Err(StoreError::new(StoreErrorKind::Io, "the disk is full"))
         } else {
@@ -322,7 +322,7 @@ impl Interaction for Browser {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.declines {
-                return Err(OpenError::declined());
+                return Err(OpenError::Declined);
             }
             let (person, url) = (self.person.clone(), url.clone());
             let visit = tokio::spawn(async move { person.visit(&url).await });

@@ -187,7 +187,7 @@ impl Interaction for ScriptedServer {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.declines {
-                return Err(OpenError::declined());
+                return Err(OpenError::Declined);
             }
             self.call_back(url).await;
             Ok(())

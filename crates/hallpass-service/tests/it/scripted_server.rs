@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, BoxFuture, Challenge, ClientId, ClientSecret, Clock, CredentialKey,
     PreRegisteredClient, Record, RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn,
-    SignInReason, StoreError, Timestamp, http::HttpErrorKind,
+    SignInReason, StoreFuture, Timestamp, http::HttpErrorKind,
 };
 use hallpass_oauth::{ClientKey, ProofKey};
 use hallpass_service::{ServiceClient, ServiceError, ServiceGrant, ServiceLogin};
@@ -219,7 +219,7 @@ pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {
 struct NoRegistrationSink;
 
 impl RegistrationSink for NoRegistrationSink {
-    fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save<'a>(&'a self, _: &'a Record) -> StoreFuture<'a, ()> {
         panic!("a service saves nothing during a sign-in")
     }
 }

@@ -123,6 +123,9 @@ async fn command_error_has_remedy_and_no_output() {
         let error = read(&command).await.unwrap_err();
         assert_eq!(error.remedy(), remedy, "{error}");
         assert!(error.to_string().contains(what), "{error}");
+        let of_assertion = AssertionSource::read(&command).await.unwrap_err();
+        assert_eq!(of_assertion.to_string(), error.to_string());
+        assert_eq!(of_assertion.hints(), error.hints());
         let shown = format!("{} {command:?} {}", shown(&error), command.describe());
         assert!(!shown.contains("canary"), "{shown}");
     }

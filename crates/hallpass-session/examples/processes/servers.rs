@@ -1,4 +1,4 @@
-//! The servers, a person who signs in, and a session as each process builds it.
+//! The servers, a user who signs in, and a session as each process builds it.
 
 use std::{
     path::{Path, PathBuf},
@@ -48,7 +48,7 @@ impl Servers {
         self.folder.path().join("credentials")
     }
 
-    /// Has a person sign in, and saves the credentials under `account`.
+    /// Has a user sign in, and saves the credentials under `account`.
     pub(crate) async fn sign_in(&self, account: &str) {
         let session = session(&self.store(), &self.server.url(), account, 0).await;
         session.sign_in(SignInRequest::default()).await.unwrap();
@@ -105,7 +105,7 @@ impl Clock for Ahead {
     }
 }
 
-/// A person whose browser is the testkit's.
+/// A user whose browser is the testkit's.
 #[derive(Debug)]
 struct Browser;
 

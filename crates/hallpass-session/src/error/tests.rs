@@ -1,6 +1,6 @@
 use hallpass_core::{
-    Authorizer, BoxFuture, Diagnostic as _, HttpError, Issuer, NoAuthorizer, Record,
-    RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn, SignInReason, block_on,
+    Authorizer, Diagnostic as _, HttpError, Issuer, NoAuthorizer, Record, RegistrationSink, Scopes,
+    ServerSettings, ServerUrl, SignIn, SignInReason, StoreFuture, block_on,
     http::{HttpErrorKind, RequestTarget},
     record::SignInCause,
     store::StoreErrorKind,
@@ -33,7 +33,7 @@ fn non_interactive() -> AuthorizeError {
 struct NoSink;
 
 impl RegistrationSink for NoSink {
-    fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save<'a>(&'a self, _: &'a Record) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 }

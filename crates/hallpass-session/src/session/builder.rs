@@ -12,7 +12,8 @@ use hallpass_oauth::{ClientKey, ClientKeyError};
 use super::Session;
 use crate::{
     circuit_breaker::CircuitBreakers,
-    session_inner::{Parts, SessionInner},
+    ports::Ports,
+    session_inner::SessionInner,
     system::{OsEntropy, SystemClock},
 };
 
@@ -20,17 +21,15 @@ use crate::{
 #[derive(Debug)]
 #[must_use]
 pub struct SessionBuilder {
-    key: CredentialKey,
-    settings: ServerSettings,
-    store: Arc<dyn CredentialStore>,
-    http: Arc<dyn HttpClient>,
-    metadata: Option<Arc<MetadataCache>>,
-    authorizer: Arc<dyn Authorizer>,
-    token_source: Option<Arc<dyn TokenSource>>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    breakers: Option<Arc<CircuitBreakers>>,
-    proactive_refresh: bool,
+    pub(crate) key: CredentialKey,
+    pub(crate) settings: ServerSettings,
+    pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) ports: Ports,
+    pub(crate) metadata: Option<Arc<MetadataCache>>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) token_source: Option<Arc<dyn TokenSource>>,
+    pub(crate) breakers: Option<Arc<CircuitBreakers>>,
+    pub(crate) proactive_refresh: bool,
 }
 
 impl SessionBuilder {
@@ -44,12 +43,14 @@ impl SessionBuilder {
             key,
             settings,
             store,
-            http,
+            ports: Ports {
+                http,
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(OsEntropy),
+            },
             metadata: None,
             authorizer: Arc::new(NoAuthorizer),
             token_source: None,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(OsEntropy),
             breakers: None,
             proactive_refresh: false,
         }
@@ -93,13 +94,13 @@ impl SessionBuilder {
 
     /// The clock; the operating system's by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.ports.clock = clock;
         self
     }
 
     /// The randomness of proofs of possession; the operating system's by default.
     pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = entropy;
+        self.ports.entropy = entropy;
         self
     }
 
@@ -110,19 +111,7 @@ impl SessionBuilder {
     /// When the settings have a client key that can't be parsed.
     pub fn build(self) -> Result<Session, ClientKeyError> {
         let key = self.settings.client.key.as_ref();
-        Ok(Session(SessionInner::new(Parts {
-            client_key: key.map(ClientKey::open).transpose()?,
-            key: self.key,
-            settings: self.settings,
-            store: self.store,
-            http: self.http,
-            metadata: self.metadata,
-            authorizer: self.authorizer,
-            token_source: self.token_source,
-            clock: self.clock,
-            entropy: self.entropy,
-            breakers: self.breakers,
-            proactive_refresh: self.proactive_refresh,
-        })))
+        let key = key.map(ClientKey::open).transpose()?;
+        Ok(Session(SessionInner::new(self, key)))
     }
 }

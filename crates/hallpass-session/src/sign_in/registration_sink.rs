@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    BoxFuture, Record, RegistrationSink, State, StoreError,
+    Record, RegistrationSink, State, StoreError, StoreFuture,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
@@ -16,7 +16,7 @@ use crate::context::{Context, LOCK_TIMEOUT};
 pub(super) struct StoreRegistrationSink(pub(super) Arc<Context>);
 
 impl RegistrationSink for StoreRegistrationSink {
-    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
         Box::pin(self.save(record))
     }
 }

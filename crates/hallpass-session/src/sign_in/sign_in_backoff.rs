@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hallpass_core::{AuthorizeError, CredentialKey, Diagnostic, Remedy, SignInReason};
+use hallpass_core::{CredentialKey, Diagnostic, KindError, Remedy, SignInReason};
 
 use crate::error::SessionError;
 
@@ -85,7 +85,7 @@ impl SignInBackoff {
             "automatic sign-ins are paused for another {} s; sign in yourself to continue now",
             remaining.as_secs().max(1)
         );
-        let error = AuthorizeError::new(Remedy::SignIn, what).with_hints([hint]);
-        Some(SessionError::sign_in(key, error))
+        let error = KindError::new(Remedy::SignIn, what).with_hint(hint);
+        Some(SessionError::sign_in(key, error.into()))
     }
 }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, Remedy, Scopes, SignInReason,
+    KindError, Remedy, Scopes, SignInReason,
     store::{Guard, LockKind, StoreErrorKind},
 };
 
@@ -71,9 +71,9 @@ pub(super) async fn acquire(
         }
         (None, _) if has_waited => {
             context.release(guard).await;
-            let error = AuthorizeError::new(Remedy::SignIn, "another process's sign-in failed")
-                .with_hints(["sign in again from this process"]);
-            Err(SessionError::sign_in(&context.key, error))
+            let error = KindError::new(Remedy::SignIn, "another process's sign-in failed")
+                .with_hint("sign in again from this process");
+            Err(SessionError::sign_in(&context.key, error.into()))
         }
         _ => Ok(SignInLock::Acquired(guard)),
     }

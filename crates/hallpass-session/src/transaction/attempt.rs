@@ -132,7 +132,7 @@ async fn under_lock(
 
     let permit = match engine
         .breakers()
-        .acquire(prepared.endpoint(), &*context.clock)
+        .acquire(prepared.endpoint(), &*context.ports.clock)
         .await
     {
         Ok(permit) => permit,
@@ -145,7 +145,7 @@ async fn under_lock(
 
     // The mark is saved before the request is sent, and there is space for it and for the answer.
     reserve(engine, guard).await?;
-    let mut marked = pending_refresh::marked(record, now, &*context.entropy);
+    let mut marked = pending_refresh::marked(record, now, &*context.ports.entropy);
     if !context
         .save(&mut marked, Some(record.generation), guard)
         .await?
@@ -165,7 +165,7 @@ async fn under_lock(
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match &result {
         RefreshOutcome::Unanswered(..) => {
-            permit.lost(&context.key, context.clock.monotonic());
+            permit.lost(&context.key, context.ports.clock.monotonic());
         }
         RefreshOutcome::Renewed(_) => permit.renewed(),
         _ => drop(permit),
@@ -363,7 +363,7 @@ fn failed(
             pause: failure.is_retryable.then_some(pause),
         };
     }
-    let now = context.clock.monotonic();
+    let now = context.ports.clock.monotonic();
     let paused =
         context
             .backoff
@@ -374,7 +374,7 @@ fn failed(
 /// The failure that the session still pauses for.
 fn paused(engine: &RefreshEngine) -> Option<Attempt> {
     let context = &engine.context;
-    let paused = context.backoff.paused(context.clock.monotonic())?;
+    let paused = context.backoff.paused(context.ports.clock.monotonic())?;
     record_outcome("paused");
     Some(paused.into())
 }

@@ -63,7 +63,8 @@ pub(super) async fn renewed(
     step("saved");
     context.counters.made.increment();
     context.backoff.reset();
-    let obtained = matches!(intent, RefreshIntent::Replace(_)).then(|| context.clock.monotonic());
+    let obtained =
+        matches!(intent, RefreshIntent::Replace(_)).then(|| context.ports.clock.monotonic());
     let token = context.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
@@ -114,7 +115,7 @@ async fn until_saved(
         }
         let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
-        let sleep = context.clock.sleep(pause);
+        let sleep = context.ports.clock.sleep(pause);
         if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
             return SaveLoopResult::HandedOver(error);
         }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Listing, LockKind, Saved, StoreError},
+    CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    store::{Guard, Listing, LockKind, Saved},
 };
 use hallpass_session::Session;
 use hallpass_store::{FileStore, KeyFile};
@@ -41,10 +41,7 @@ impl Gated {
 }
 
 impl CredentialStore for Gated {
-    fn load<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    fn load<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Option<Record>> {
         Box::pin(async {
             self.pass().await;
             self.store.load(key).await
@@ -55,21 +52,18 @@ impl CredentialStore for Gated {
         &'a self,
         key: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    ) -> StoreFuture<'a, Option<Record>> {
         Box::pin(async {
             self.pass().await;
             self.store.load_issuer(key, issuer).await
         })
     }
 
-    fn records<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+    fn records<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>> {
         self.store.records(key)
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         Box::pin(async {
             self.pass().await;
             self.store.list().await
@@ -81,7 +75,7 @@ impl CredentialStore for Gated {
         key: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'a, Guard> {
         Box::pin(async move {
             self.pass().await;
             self.store.lock(key, kind, wait).await
@@ -93,7 +87,7 @@ impl CredentialStore for Gated {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+    ) -> StoreFuture<'a, Saved> {
         Box::pin(async move {
             self.pass().await;
             self.store.save(record, expected, guard).await
@@ -105,7 +99,7 @@ impl CredentialStore for Gated {
         key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             self.pass().await;
             self.store.remove(key, issuer, guard).await

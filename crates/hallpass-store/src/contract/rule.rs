@@ -108,6 +108,61 @@ impl Rule {
         }
     }
 
+    /// The active record of a credential is the one for `record`'s issuer.
+    pub(super) async fn activates(
+        self,
+        store: &dyn CredentialStore,
+        record: &Record,
+    ) -> Result<(), Violation> {
+        let active = self.done(store.load(&record.key).await)?;
+        let issuer = active.map(|record| record.issuer);
+        self.same(&issuer.as_ref(), &Some(&record.issuer))
+    }
+
+    /// The active record of a credential is `wanted`.
+    pub(super) async fn loads(
+        self,
+        store: &dyn CredentialStore,
+        credential: &CredentialKey,
+        wanted: Option<&Record>,
+    ) -> Result<(), Violation> {
+        let found = self.done(store.load(credential).await)?;
+        self.same(&found.as_ref(), &wanted)
+    }
+
+    /// Removing a record says whether there `was` one.
+    pub(super) async fn removes(
+        self,
+        store: &dyn CredentialStore,
+        record: &Record,
+        guard: &mut Guard,
+        was: bool,
+    ) -> Result<(), Violation> {
+        let removed = store.remove(&record.key, &record.issuer, guard).await;
+        self.same(&self.done(removed)?, &was)
+    }
+
+    pub(super) async fn does_not_list(
+        self,
+        store: &dyn CredentialStore,
+        credential: &CredentialKey,
+    ) -> Result<(), Violation> {
+        let listing = self.done(store.list().await)?;
+        self.same(&listing.credentials.contains(credential), &false)
+    }
+
+    /// The first save of a credential: its record, and the guard.
+    pub(super) async fn saved(
+        self,
+        store: &dyn CredentialStore,
+        name: &str,
+    ) -> Result<(Record, Guard), Violation> {
+        let mut record = self.record(name)?;
+        let mut guard = self.lock(store, &record.key).await?;
+        record.generation = self.save(store, &record, None, &mut guard).await?;
+        Ok((record, guard))
+    }
+
     /// A credential of its own for the rule, with a record for the issuer `as`.
     pub(super) fn record(self, name: &str) -> Result<Record, Violation> {
         self.record_for(name, "https://as.contract.example")

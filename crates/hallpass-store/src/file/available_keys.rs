@@ -7,8 +7,8 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use super::{
     creation::{no_key, source_of},
     file_store::FileStore,
-    header::{KeyEpoch, PolicyFile},
-    key_cache::{AllKeys, CachedKey, KeyGuard},
+    header::{KeyEpoch, StoreHeader},
+    key_cache::{AllKeys, CachedKey, EpochKeys},
     records::Keys,
 };
 use crate::{KeyErrorKind, KeyLocation};
@@ -38,16 +38,16 @@ impl FileStore {
     }
 
     async fn ask(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
-        let policy = epoch.policy()?;
+        let location = epoch.key_location()?;
         // The user is not asked for another machine's passphrase.
-        if policy == KeyLocation::Passphrase && self.is_optional(epoch) {
+        if location == KeyLocation::Passphrase && self.is_optional(epoch) {
             return Ok(None);
         }
         let id = epoch.key_id();
-        match source_of(self.sources(), policy)?.load(id).await {
+        match source_of(self.sources(), location)?.load(id).await {
             Ok(key) => Ok(Some(Arc::new(Keys::new(epoch, key)?))),
             Err(error) if error.kind() == KeyErrorKind::Absent => Ok(None),
-            Err(error) => Err(no_key(policy, error)),
+            Err(error) => Err(no_key(location, error)),
         }
     }
 
@@ -57,7 +57,7 @@ impl FileStore {
         let is_ours_and_here = |epoch: &KeyEpoch| {
             !epoch.is_of_another(machine) && self.inner.key_cache.is_available(epoch.key_id())
         };
-        epoch.is_of_another(machine) && self.policy_file().epochs().any(is_ours_and_here)
+        epoch.is_of_another(machine) && self.header().epochs().any(is_ours_and_here)
     }
 
     /// The newest available key. `None` if this machine's newest key is lost and that is not written down yet,
@@ -65,29 +65,29 @@ impl FileStore {
     ///
     /// A source that fails is an error, also if an older key is available; but not for another machine's key,
     /// if this machine's own is available.
-    pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let file = self.policy_file();
-        let missing = self.inner.key_cache.count_missing();
-        let found = self.search(&file).await;
-        if self.inner.key_cache.count_missing() == missing {
+    pub(super) async fn newest_available(&self) -> Result<Option<EpochKeys>, StoreError> {
+        let header = self.header();
+        let found = self.search(&header).await;
+        let newest = header.of_machine(self.sources().machine()).number();
+        if matches!(&found, Ok(Some((epoch, _))) if epoch.number() == newest) {
             return found;
         }
-        // Another process may have replaced the key that is missing.
+        // Another process may have replaced the key that is not available.
         self.reload().await?;
-        let now = self.policy_file();
-        if now == file {
+        let now = self.header();
+        if now == header {
             found
         } else {
             self.search(&now).await
         }
     }
 
-    async fn search(&self, file: &PolicyFile) -> Result<Option<KeyGuard>, StoreError> {
+    async fn search(&self, file: &StoreHeader) -> Result<Option<EpochKeys>, StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
             .epochs()
             .partition(|epoch| epoch.is_of_another(machine));
-        let (mut found, mut lost) = (None::<KeyGuard>, None);
+        let (mut found, mut lost) = (None::<EpochKeys>, None);
         for epoch in ours {
             if let Some(keys) = self.epoch_keys(epoch).await? {
                 found = Some((epoch.clone(), keys));
@@ -119,12 +119,12 @@ impl FileStore {
     /// All keys, and the errors of sources that fail.
     pub(super) async fn all_keys(&self) -> (AllKeys, Vec<StoreError>) {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
-        for epoch in self.policy_file().epochs() {
+        for epoch in self.header().epochs() {
             let known = self.epoch_keys(epoch).await;
             let known = known.map_err(|problem| problems.push(problem));
             keys.insert(epoch.number(), known.unwrap_or_default());
         }
-        (AllKeys::new(keys), problems)
+        (AllKeys(keys), problems)
     }
 }
 

@@ -51,7 +51,7 @@ impl FileStore {
         let (mut documents, problems) = self.documents().await?;
         documents.retain(|document| !document.records().is_empty());
         documents.sort_by(|a, b| a.key().cmp(b.key()));
-        let no_key = |error| no_key(with.policy(), error);
+        let no_key = |error| no_key(with.key_location(), error);
         let id = KeyId::generate().map_err(no_key)?;
         let key = with.create(id).await.map_err(no_key)?;
         let encoded: Vec<_> = documents.iter().map(CredentialDocument::encode).collect();
@@ -85,7 +85,7 @@ impl FileStore {
     ) -> Result<Imported, StoreError> {
         let id = hallpass_seal::key_id(bytes).map_err(open_error)?;
         let key = with.load(id).await;
-        let key = key.map_err(|error| no_key(with.policy(), error))?;
+        let key = key.map_err(|error| no_key(with.key_location(), error))?;
         let bytes = bytes.to_vec();
         let documents = blocking::run(move || {
             let plain = hallpass_seal::open(&key, BUNDLE, &bytes).map_err(open_error)?;

@@ -9,10 +9,10 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    header::{KeyEpoch, PolicyFile},
+    header::{KeyEpoch, StoreHeader},
     lock::{self, Mode},
 };
-use crate::{KeyError, KeyId, KeyLocation, KeySources, blocking, folder};
+use crate::{KeyError, KeyId, KeyLocation, KeySources, SealingKey, blocking, folder};
 
 /// How long a process may take to create a store or to change its key, including a keyring's question to the
 /// user. Other processes wait so long for it.
@@ -41,7 +41,7 @@ pub(super) fn new_folder_aside(root: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Creates the store under its lock, unless another process did so first.
-pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
+pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<StoreHeader, StoreError> {
     let mut left = KEY_TIMEOUT;
     loop {
         let look = CHECK_INTERVAL.min(left);
@@ -50,9 +50,9 @@ pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFi
             // The process that created it meanwhile may share the lock for long. There is nothing left to
             // create then, and nothing to wait for.
             Err(error) if error.kind() == StoreErrorKind::Busy => {
-                let path = policy_path(root);
-                if let Some(policy) = blocking::run(move || PolicyFile::read(&path)).await? {
-                    return Ok(policy);
+                let path = header_path(root);
+                if let Some(header) = blocking::run(move || StoreHeader::read(&path)).await? {
+                    return Ok(header);
                 }
                 left = left.saturating_sub(look);
                 if left.is_zero() {
@@ -68,85 +68,91 @@ pub(super) async fn create_locked(
     root: &Path,
     sources: &KeySources,
     lock: std::fs::File,
-) -> Result<PolicyFile, StoreError> {
+) -> Result<StoreHeader, StoreError> {
     let place = root.to_owned();
     let found = blocking::run(move || {
-        let found = PolicyFile::read(&policy_path(&place))?;
+        let found = StoreHeader::read(&header_path(&place))?;
         if found.is_none() && !folder::files_with(&place.join("slots"), "sealed")?.is_empty() {
-            return Err(no_policy(&place));
+            return Err(no_header(&place));
         }
         Ok(found)
     })
     .await?;
-    if let Some(policy) = found {
-        return Ok(policy);
+    if let Some(header) = found {
+        return Ok(header);
     }
+    let header = StoreHeader::new(new_key(sources).await?.0);
+    let path = header_path(root);
+    blocking::run(move || {
+        header.write(&path)?;
+        if let Some(root) = path.parent() {
+            folder::sync_parent(root)?;
+        }
+        drop(lock);
+        Ok(header)
+    })
+    .await
+}
+
+/// A new key of the first source that can make one, as a first epoch.
+pub(super) async fn new_key(sources: &KeySources) -> Result<(KeyEpoch, SealingKey), StoreError> {
     let (mut ignored, mut last) = (Vec::new(), None);
     for source in sources.iter() {
-        let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
+        let location = source.key_location();
+        let id = KeyId::generate().map_err(|error| no_key(location, error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut first = KeyEpoch::new(source.policy(), id, &key).made_on(sources.machine());
-                first.ignored = ignored;
-                let policy = PolicyFile::new(first);
-                let path = policy_path(root);
-                return blocking::run(move || {
-                    policy.write(&path)?;
-                    if let Some(root) = path.parent() {
-                        folder::sync_parent(root)?;
-                    }
-                    drop(lock);
-                    Ok(policy)
-                })
-                .await;
+                let mut epoch = KeyEpoch::new(location, id, &key).made_on(sources.machine());
+                epoch.ignored = ignored;
+                return Ok((epoch, key));
             }
             Err(error) => {
-                tracing::info!(policy = %source.policy(), %error, "no key can be made here");
-                ignored.push(format!("{}: {error}", source.policy()));
-                last = Some(no_key(source.policy(), error));
+                tracing::info!(%location, %error, "no key can be made here");
+                ignored.push(format!("{location}: {error}"));
+                last = Some(no_key(location, error));
             }
         }
     }
-    Err(last
-        .unwrap_or_else(|| StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")))
+    let nowhere = || StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key");
+    Err(last.unwrap_or_else(nowhere))
 }
 
 pub(super) fn source_of(
     sources: &KeySources,
-    policy: KeyLocation,
+    location: KeyLocation,
 ) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
-    sources.of(policy).ok_or_else(|| {
+    sources.of(location).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
-            format!("the store's key is kept in `{policy}`, which is not available"),
+            format!("the store's key is kept in `{location}`, which is not available"),
         )
         .with_hint(format!(
-            "make `{policy}` available, or move the store's key to another place"
+            "make `{location}` available, or move the store's key to another place"
         ))
     })
 }
 
-pub(super) fn no_key(policy: KeyLocation, error: KeyError) -> StoreError {
+pub(super) fn no_key(location: KeyLocation, error: KeyError) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
-        format!("can't get the store's key (`{policy}`)"),
+        format!("can't get the store's key (`{location}`)"),
     )
     .with_hints(error.hints().to_vec())
     .with_source(error)
 }
 
-pub(super) fn no_policy(root: &Path) -> StoreError {
+pub(super) fn no_header(root: &Path) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
         format!(
             "`{}` is missing: can't tell which key opens the records there",
-            policy_path(root).display()
+            header_path(root).display()
         ),
     )
     .with_hint("bring the file back, as from a backup, or start the store over")
 }
 
-pub(super) fn policy_path(root: &Path) -> PathBuf {
+pub(super) fn header_path(root: &Path) -> PathBuf {
     root.join("store.json")
 }
 

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    record::document::CredentialDocument,
     store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError},
 };
 use tokio::time;
@@ -17,38 +18,23 @@ use super::{
 use crate::blocking;
 
 impl CredentialStore for FileStore {
-    fn load<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.and_then(|document| document.active().cloned()))
-        })
+    fn load<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(self.read(credential, |document| document.active().cloned()))
     }
 
     fn load_issuer<'a>(
         &'a self,
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.and_then(|document| document.record(issuer).cloned()))
-        })
+    ) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(self.read(credential, |document| document.record(issuer).cloned()))
     }
 
-    fn records<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.map_or_else(Vec::new, |document| document.to_records()))
-        })
+    fn records<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>> {
+        Box::pin(self.read(credential, CredentialDocument::to_records))
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         Box::pin(async move {
             let (documents, problems) = self.documents().await?;
             let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
@@ -64,7 +50,7 @@ impl CredentialStore for FileStore {
         credential: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'a, Guard> {
         Box::pin(async move {
             let deadline = lock::deadline(wait);
             let path = records::lock_path(&self.inner.root, credential, kind);
@@ -97,7 +83,7 @@ impl CredentialStore for FileStore {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+    ) -> StoreFuture<'a, Saved> {
         Box::pin(async move {
             let lease = self.lease(&record.key, guard)?.for_change();
             let record = record.clone();
@@ -114,7 +100,7 @@ impl CredentialStore for FileStore {
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let lease = self.lease(credential, guard)?.for_change();
             let issuer = issuer.clone();
@@ -130,7 +116,7 @@ impl CredentialStore for FileStore {
         &'a self,
         credential: &'a CredentialKey,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let lease = self.lease(credential, guard)?;
             if lease.reserve.is_none() {
@@ -145,12 +131,30 @@ impl CredentialStore for FileStore {
     }
 }
 
+impl FileStore {
+    async fn read<T: Default>(
+        &self,
+        credential: &CredentialKey,
+        read: impl FnOnce(&CredentialDocument) -> T,
+    ) -> Result<T, StoreError> {
+        let document = self.document(credential).await?;
+        Ok(document.as_ref().map(read).unwrap_or_default())
+    }
+
+    async fn problems(&self) -> Result<Vec<StoreError>, StoreError> {
+        self.reload().await?;
+        // Also checked if no record needs it yet.
+        self.key_in_use().await?;
+        Ok(self.documents().await?.1)
+    }
+}
+
 impl StoreDiagnostics for FileStore {
     fn lock_holder<'a>(
         &'a self,
         credential: &'a CredentialKey,
         kind: LockKind,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> StoreFuture<'a, Option<String>> {
         Box::pin(async move {
             let path = records::lock_path(&self.inner.root, credential, kind);
             blocking::run(move || lock::holder_now(&path)).await
@@ -162,29 +166,19 @@ impl StoreDiagnostics for FileStore {
     }
 
     fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        let examined = self.as_read_only();
         Box::pin(async move {
-            // The key is also checked if no record needs it yet.
-            let examined = self.as_read_only();
-            let opened = match self.reload().await {
-                Ok(()) => examined.key_in_use().await.map(drop),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = opened {
-                return vec![error];
-            }
-            match examined.documents().await {
-                Ok((_, problems)) => problems,
-                Err(error) => vec![error],
-            }
+            let problems = examined.problems().await;
+            problems.unwrap_or_else(|error| vec![error])
         })
     }
 
     fn describe(&self) -> String {
-        let source = self.policy().ok();
-        let source = source.and_then(|policy| self.inner.sources.of(policy));
+        let source = self.key_location().ok();
+        let source = source.and_then(|location| self.inner.sources.of(location));
         let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
         let folder = self.inner.root.display();
-        match self.policy_file().epochs().count() {
+        match self.header().epochs().count() {
             1 => format!("sealed files in `{folder}`, the key in {key}"),
             keys => format!(
                 "sealed files in `{folder}`, the key in {key}; {} beside it, each for records of its own",

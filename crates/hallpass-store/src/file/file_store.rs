@@ -14,8 +14,8 @@ use hallpass_core::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    creation::{self, no_policy, policy_path, source_of},
-    header::{KeyEpoch, PolicyFile},
+    creation::{self, header_path, no_header, source_of},
+    header::{KeyEpoch, StoreHeader},
     key_cache::KeyCache,
     records::{self, CredentialPaths, Keys},
     reserve::Reserve,
@@ -44,8 +44,8 @@ pub(super) struct Inner {
     pub(super) sources: KeySources,
     /// The keys that were needed so far.
     pub(super) key_cache: KeyCache,
-    pub(super) policy: Mutex<PolicyFile>,
-    pub(super) missing_key_handler: OnceLock<Arc<MissingKeyHandler>>,
+    pub(super) header: Mutex<StoreHeader>,
+    pub(super) missing_key_handler: OnceLock<MissingKeyHandler>,
     /// The locks of the credentials between the tasks of this process, by the paths of the lock files.
     pub(super) locks: LocalLocks<PathBuf>,
 }
@@ -53,9 +53,9 @@ pub(super) struct Inner {
 impl FileStore {
     /// Opens the store in a folder, or creates it there.
     ///
-    /// A new store's key is made by the first source that can make one, and that source's policy is
+    /// A new store's key is made by the first source that can make one, and that source's location is
     /// written into the store. An old store's key is asked for when a record is first read or
-    /// written, of the source with the store's policy and of no other; it is kept from then on, and
+    /// written, of the source with the store's location and of no other; it is kept from then on, and
     /// asked for again after an error.
     ///
     /// A key that its source does not have any more ([`KeyErrorKind::Absent`](crate::KeyErrorKind),
@@ -66,7 +66,7 @@ impl FileStore {
     /// # Errors
     ///
     /// [`Refused`](hallpass_core::store::StoreErrorKind::Refused) when the folder is not private; [`Key`](hallpass_core::store::StoreErrorKind::Key) when no
-    /// source can make a key, when no source has the store's policy, or when there are records but
+    /// source can make a key, when no source has the store's location, or when there are records but
     /// no `store.json`; [`Newer`](hallpass_core::store::StoreErrorKind::Newer) for a store of a newer version.
     pub async fn open(
         folder: impl Into<PathBuf>,
@@ -77,28 +77,31 @@ impl FileStore {
         let place = root.clone();
         let found = blocking::run(move || {
             creation::prepare(&place)?;
-            PolicyFile::read(&policy_path(&place))
+            StoreHeader::read(&header_path(&place))
         })
         .await?;
-        let policy = match found {
-            Some(policy) => policy,
+        let header = match found {
+            Some(header) => header,
             None => creation::create(&root, &sources).await?,
         };
-        Self::of(root, sources, policy)
+        Self::of(root, sources, header)
     }
 
     pub(super) fn of(
         root: PathBuf,
         sources: KeySources,
-        policy: PolicyFile,
+        header: StoreHeader,
     ) -> Result<Self, StoreError> {
-        source_of(&sources, policy.of_machine(sources.machine()).policy()?)?;
+        source_of(
+            &sources,
+            header.of_machine(sources.machine()).key_location()?,
+        )?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root,
                 sources,
                 key_cache: KeyCache::default(),
-                policy: Mutex::new(policy),
+                header: Mutex::new(header),
                 missing_key_handler: OnceLock::new(),
                 locks: LocalLocks::default(),
             }),
@@ -106,26 +109,26 @@ impl FileStore {
         })
     }
 
-    /// The policies of the keys of the store in a folder, the newest first: one, unless a key was
+    /// The locations of the keys of the store in a folder, the newest first: one, unless a key was
     /// lost. None where no store was created yet.
     ///
     /// # Errors
     ///
     /// When there is a store of a newer version, or `store.json` can't be read.
     pub async fn key_locations(folder: impl Into<PathBuf>) -> Result<Vec<KeyLocation>, StoreError> {
-        let path = policy_path(&folder.into());
+        let path = header_path(&folder.into());
         blocking::run(move || {
-            let Some(file) = PolicyFile::read(&path)? else {
+            let Some(file) = StoreHeader::read(&path)? else {
                 return Ok(Vec::new());
             };
-            let mut policies = Vec::new();
+            let mut locations = Vec::new();
             for epoch in file.epochs() {
-                let policy = epoch.policy()?;
-                if !policies.contains(&policy) {
-                    policies.push(policy);
+                let location = epoch.key_location()?;
+                if !locations.contains(&location) {
+                    locations.push(location);
                 }
             }
-            Ok(policies)
+            Ok(locations)
         })
         .await
     }
@@ -139,9 +142,9 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// When another process has changed it to a policy that this version does not know.
-    pub fn policy(&self) -> Result<KeyLocation, StoreError> {
-        self.current_epoch().policy()
+    /// When another process has changed it to a location that this version does not know.
+    pub fn key_location(&self) -> Result<KeyLocation, StoreError> {
+        self.current_epoch().key_location()
     }
 
     /// The id of the key that new records are sealed with.
@@ -156,10 +159,10 @@ impl FileStore {
 
     /// The newest epoch with an available key; if there is none, the newest of this machine.
     pub(super) fn current_epoch(&self) -> KeyEpoch {
-        let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
-        let mut epoch = policy.epochs();
+        let (header, cache) = (self.header(), &self.inner.key_cache);
+        let mut epoch = header.epochs();
         let here = epoch.find(|epoch| cache.is_available(epoch.key_id()));
-        here.unwrap_or_else(|| policy.of_machine(self.sources().machine()))
+        here.unwrap_or_else(|| header.of_machine(self.sources().machine()))
             .clone()
     }
 
@@ -167,27 +170,43 @@ impl FileStore {
         &self.inner.sources
     }
 
-    pub(super) fn policy_file(&self) -> PolicyFile {
-        let policy = self.inner.policy.lock();
-        policy.unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn header(&self) -> StoreHeader {
+        let header = self.inner.header.lock();
+        header.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn take(&self, file: PolicyFile) {
-        let policy = self.inner.policy.lock();
-        *policy.unwrap_or_else(PoisonError::into_inner) = file;
+    /// Writes `store.json`. `locks` are held until that is done, whatever becomes of the caller.
+    pub(super) async fn write_header<L: Send + 'static>(
+        &self,
+        header: StoreHeader,
+        locks: L,
+    ) -> Result<(), StoreError> {
+        let path = header_path(&self.inner.root);
+        let written = blocking::run(move || {
+            header.write(&path)?;
+            drop(locks);
+            Ok(header)
+        });
+        self.set_header(written.await?);
+        Ok(())
     }
 
-    /// Reads the policy again, and forgets the keys that it does not name any more.
+    fn set_header(&self, file: StoreHeader) {
+        let header = self.inner.header.lock();
+        *header.unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
+    /// Reads the header again, and forgets the keys that it does not name any more.
     pub(super) async fn reload(&self) -> Result<(), StoreError> {
-        let path = policy_path(&self.inner.root);
-        let file = blocking::run(move || PolicyFile::read(&path)).await?;
+        let path = header_path(&self.inner.root);
+        let file = blocking::run(move || StoreHeader::read(&path)).await?;
         let Some(file) = file else {
-            return Err(no_policy(&self.inner.root));
+            return Err(no_header(&self.inner.root));
         };
         // Nothing is waited for, not even a source that is being asked.
-        if self.policy_file() != file {
+        if self.header() != file {
             self.inner.key_cache.retain_epochs(&file);
-            self.take(file);
+            self.set_header(file);
         }
         Ok(())
     }
@@ -195,14 +214,14 @@ impl FileStore {
     /// The files of a credential whose key may be available, the newest epoch first.
     pub(super) fn places(&self, credential: &CredentialKey) -> Vec<(KeyEpoch, CredentialPaths)> {
         let paths = CredentialPaths::new(&self.inner.root, credential);
-        let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
+        let (header, cache) = (self.header(), &self.inner.key_cache);
         // While no key is available, each file that exists is an error.
-        let one_is_here = policy
+        let one_is_here = header
             .epochs()
             .any(|epoch| cache.is_available(epoch.key_id()));
         let may_be_here = |epoch: &&KeyEpoch| !one_is_here || !cache.is_missing(epoch.key_id());
         let place = |epoch: &KeyEpoch| (epoch.clone(), paths.in_epoch(epoch.number()));
-        policy.epochs().filter(may_be_here).map(place).collect()
+        header.epochs().filter(may_be_here).map(place).collect()
     }
 
     /// What a credential's file holds.
@@ -248,7 +267,7 @@ impl FileStore {
         credential: &CredentialKey,
     ) -> Result<(CredentialPaths, Arc<Keys>), StoreError> {
         let (epoch, keys) = self.key_in_use().await?;
-        let places = match self.policy_file().epochs().count() {
+        let places = match self.header().epochs().count() {
             1 => Vec::new(),
             _ => self.places(credential),
         };

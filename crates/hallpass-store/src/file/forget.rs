@@ -94,12 +94,12 @@ impl FileStore {
         &self,
         credential: &CredentialKey,
     ) -> Result<Option<StoreError>, StoreError> {
-        let file = self.files_of(credential).await?.into_iter();
-        let mut away = file.filter_map(|file| match file {
+        let files = self.files_of(credential).await?.into_iter();
+        let mut reasons = files.filter_map(|file| match file {
             CredentialFile::Unreadable(_, why) => Some(why),
             CredentialFile::Here(..) | CredentialFile::OfAnotherMachine => None,
         });
-        Ok(away.next())
+        Ok(reasons.next())
     }
 
     /// The files of a credential in all epochs, also in one that `store.json` does not name.
@@ -107,20 +107,19 @@ impl FileStore {
         &self,
         credential: &CredentialKey,
     ) -> Result<Vec<CredentialFile>, StoreError> {
-        let (root, binding) = (self.folder().to_owned(), records::binding(credential));
-        let files = blocking::run(move || records::all(&root)).await?;
-        let mut file = Vec::new();
-        for paths in files.into_iter().flatten() {
+        let binding = records::binding(credential);
+        let mut files = Vec::new();
+        for paths in self.files().await?.into_iter().flatten() {
             if paths.binding == binding {
-                file.push(self.owner(paths).await?);
+                files.push(self.owner(paths).await?);
             }
         }
-        Ok(file)
+        Ok(files)
     }
 
     async fn owner(&self, paths: CredentialPaths) -> Result<CredentialFile, StoreError> {
-        let policy = self.policy_file();
-        let Some(epoch) = policy.epochs().find(|it| it.number() == paths.epoch) else {
+        let header = self.header();
+        let Some(epoch) = header.epochs().find(|it| it.number() == paths.epoch) else {
             let why = unnamed(&paths);
             return Ok(CredentialFile::Unreadable(paths, why));
         };
@@ -149,10 +148,10 @@ impl FileStore {
     ) -> Result<Option<PathBuf>, StoreError> {
         let locks = self.lease(credential, guard)?.for_change().locks;
         let root = self.folder().to_owned();
-        let file = self.files_of(credential).await?;
+        let files = self.files_of(credential).await?;
         blocking::run(move || {
             let mut moved: Vec<PathBuf> = Vec::new();
-            for file in file {
+            for file in files {
                 let CredentialFile::Here(paths, _) = file else {
                     continue;
                 };

@@ -26,7 +26,7 @@ const VERSION: u32 = 2;
 
 /// What `store.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PolicyFile {
+pub(crate) struct StoreHeader {
     version: u32,
     #[serde(flatten)]
     newest: KeyEpoch,
@@ -45,7 +45,8 @@ pub(crate) struct KeyEpoch {
         skip_serializing_if = "is_first_number"
     )]
     number: u32,
-    policy: String,
+    #[serde(rename = "policy")]
+    location: String,
     key: String,
     check: String,
     /// The machine that the key was made on, by the name that it gave.
@@ -67,7 +68,7 @@ pub(crate) struct KeyEpoch {
 pub(crate) struct MissingKey {
     /// When, in seconds since the Unix epoch, by the file system's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<i64>,
+    pub(crate) since: Option<Timestamp>,
     /// How many files were sealed with it.
     pub(crate) files: usize,
     /// On which machine, by the name that it gave.
@@ -82,7 +83,7 @@ impl MissingKey {
     /// A key that sealed nothing needs no report.
     pub(crate) fn new(since: Option<Timestamp>, files: usize, on: Option<&str>) -> Self {
         Self {
-            since: since.map(Timestamp::as_unix_seconds),
+            since,
             files,
             on: on.map(str::to_owned),
             reported: files == 0,
@@ -92,10 +93,6 @@ impl MissingKey {
     /// Whether it may be this machine that missed the key.
     pub(crate) fn is_on(&self, machine: Option<&str>) -> bool {
         machine.is_none() || self.on.is_none() || self.on.as_deref() == machine
-    }
-
-    pub(crate) fn since(&self) -> Option<Timestamp> {
-        self.since.map(Timestamp::from_unix_seconds)
     }
 }
 
@@ -114,7 +111,8 @@ fn is_first_number(number: &u32) -> bool {
 /// A key that some records may still be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PreviousKey {
-    policy: String,
+    #[serde(rename = "policy")]
+    location: String,
     key: String,
     /// The key, sealed with the current one, in hexadecimal digits.
     sealed: String,
@@ -129,15 +127,15 @@ impl PreviousKey {
         new: &SealingKey,
     ) -> Result<Self, crate::KeyError> {
         Ok(Self {
-            policy: file.policy.clone(),
+            location: file.location.clone(),
             key: file.key.clone(),
             sealed: hex::encode(hallpass_seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
         })
     }
 
     /// Where the key was kept, if that is known.
-    pub(crate) fn policy(&self) -> Option<KeyLocation> {
-        KeyLocation::parse(&self.policy)
+    pub(crate) fn key_location(&self) -> Option<KeyLocation> {
+        KeyLocation::parse(&self.location)
     }
 
     pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
@@ -149,11 +147,11 @@ impl PreviousKey {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct FormatVersion {
     version: u32,
 }
 
-impl PolicyFile {
+impl StoreHeader {
     /// Of a store that begins.
     pub(crate) fn new(first: KeyEpoch) -> Self {
         Self {
@@ -211,7 +209,7 @@ impl PolicyFile {
         let Some(bytes) = folder::read(path)? else {
             return Ok(None);
         };
-        let head: Header = parse(path, &bytes)?;
+        let head: FormatVersion = parse(path, &bytes)?;
         if head.version > VERSION {
             return Err(StoreError::new(
                 StoreErrorKind::Newer,
@@ -237,7 +235,7 @@ impl PolicyFile {
     /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), StoreError> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
-            StoreError::new(StoreErrorKind::Io, "writing down the store's policy failed")
+            StoreError::new(StoreErrorKind::Io, "writing down the store's header failed")
                 .with_source(error)
         })?;
         bytes.push(b'\n');
@@ -247,10 +245,10 @@ impl PolicyFile {
 
 impl KeyEpoch {
     /// The first epoch of a store.
-    pub(crate) fn new(policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
+    pub(crate) fn new(location: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
         Self {
             number: FIRST_EPOCH,
-            policy: policy.to_string(),
+            location: location.to_string(),
             key: id.to_string(),
             check: key.check_value(id),
             made_on: None,
@@ -260,12 +258,12 @@ impl KeyEpoch {
         }
     }
 
-    /// The same records under another key.
-    pub(crate) fn rekeyed(&self, policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
-        Self {
-            number: self.number,
-            ..Self::new(policy, id, key)
-        }
+    /// The key of another epoch's records, whose key was `replaced`.
+    #[must_use]
+    pub(crate) fn in_place_of(mut self, replaced: &Self) -> Self {
+        self.number = replaced.number;
+        self.ignored = Vec::new();
+        self
     }
 
     /// The same, made on this machine.
@@ -290,17 +288,22 @@ impl KeyEpoch {
         self.lost.as_ref().is_some_and(|lost| lost.is_on(machine))
     }
 
+    /// Whether its key is known to be lost on this machine, and no handler was called.
+    pub(crate) fn is_unreported(&self, machine: Option<&str>) -> bool {
+        self.is_lost_on(machine) && self.lost.as_ref().is_some_and(|lost| !lost.reported)
+    }
+
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    pub(crate) fn policy(&self) -> Result<KeyLocation, StoreError> {
-        KeyLocation::parse(&self.policy).ok_or_else(|| {
+    pub(crate) fn key_location(&self) -> Result<KeyLocation, StoreError> {
+        KeyLocation::parse(&self.location).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Newer,
                 format!(
                     "the store's key is kept in `{}`, which this Hallpass does not know",
-                    quote(&self.policy)
+                    quote(&self.location)
                 ),
             )
         })

@@ -18,9 +18,9 @@ use hallpass_core::{
 use hallpass_seal::Binding;
 
 use super::{
-    creation::{no_policy, policy_path},
+    creation::{header_path, no_header},
     file_store::FileStore,
-    header::PolicyFile,
+    header::StoreHeader,
     key_cache::AllKeys,
     records::{self, CredentialPaths, Keys},
     unreadable::Unreadable,
@@ -39,9 +39,9 @@ pub struct Inventory {
     /// All problems: the missing key first, then sources that fail, then files that can't be read.
     pub problems: Vec<StoreError>,
     /// The credentials with a file whose key is missing.
-    away: HashSet<Binding>,
+    with_missing_key: HashSet<Binding>,
     /// The credentials with a damaged file: its key is available, and it can't be read.
-    unread: HashSet<Binding>,
+    damaged: HashSet<Binding>,
 }
 
 /// The inventory of an empty store.
@@ -51,8 +51,8 @@ impl Default for Inventory {
             kept: BTreeMap::new(),
             unreadable: Some(Vec::new()),
             problems: Vec::new(),
-            away: HashSet::new(),
-            unread: HashSet::new(),
+            with_missing_key: HashSet::new(),
+            damaged: HashSet::new(),
         }
     }
 }
@@ -60,13 +60,14 @@ impl Default for Inventory {
 impl Inventory {
     /// Whether a credential has a file that its key does not open: incomplete, changed, of a newer version or
     /// of another store.
-    pub fn is_unread(&self, credential: &CredentialKey) -> bool {
-        self.unread.contains(&records::binding(credential))
+    pub fn is_damaged(&self, credential: &CredentialKey) -> bool {
+        self.damaged.contains(&records::binding(credential))
     }
 
     /// Whether a credential has records whose key is missing.
     pub fn is_unreadable(&self, credential: &CredentialKey) -> bool {
-        self.away.contains(&records::binding(credential))
+        self.with_missing_key
+            .contains(&records::binding(credential))
     }
 }
 
@@ -77,7 +78,7 @@ impl FileStore {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub async fn examine(
+    pub async fn open_read_only(
         folder: impl Into<PathBuf>,
         keys: impl Into<KeySources>,
     ) -> Result<Option<Self>, StoreError> {
@@ -89,15 +90,15 @@ impl FileStore {
                     folder::check(folder)?;
                 }
             }
-            match PolicyFile::read(&policy_path(&place))? {
-                None if !records::all(&place)?.is_empty() => Err(no_policy(&place)),
+            match StoreHeader::read(&header_path(&place))? {
+                None if !records::all(&place)?.is_empty() => Err(no_header(&place)),
                 found => Ok(found),
             }
         });
-        let Some(policy) = found.await? else {
+        let Some(header) = found.await? else {
             return Ok(None);
         };
-        Self::of(root, sources, policy).map(|store| Some(store.as_read_only()))
+        Self::of(root, sources, header).map(|store| Some(store.as_read_only()))
     }
 
     /// The same store for reading: a missing key is an error, and nothing is changed.
@@ -115,10 +116,9 @@ impl FileStore {
     ///
     /// [`StoreErrorKind::Key`] when the source of this machine's key fails or returns another key;
     /// [`StoreErrorKind::Io`].
-    pub async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
+    pub async fn inventory(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
         self.reload().await?;
-        let root = self.folder().to_owned();
-        let files = blocking::run(move || records::all(&root)).await?;
+        let files = self.files().await?;
         let only = only.map(records::binding);
         let all: Vec<CredentialPaths> = files.iter().flatten().cloned().collect();
         let wanted: Vec<_> = files
@@ -130,8 +130,8 @@ impl FileStore {
             })
             .collect();
         // The user is not asked for a passphrase that opens nothing.
-        let has_one_key = self.policy_file().epochs().count() == 1;
-        if all.is_empty() && wanted.is_empty() || has_one_key && wanted.is_empty() {
+        let has_one_key = self.header().epochs().count() == 1;
+        if wanted.is_empty() && (all.is_empty() || has_one_key) {
             return Ok(Inventory::default());
         }
         let lost = match self.newest_available().await? {
@@ -139,45 +139,45 @@ impl FileStore {
             None => Some(self.missing_key_error()),
         };
         let (keys, unasked) = self.all_keys().await;
-        let policy = self.policy_file();
-        let (mut away, mut unreadable) = (HashSet::new(), Vec::new());
-        for epoch in policy.epochs().filter(|it| keys.is_missing(it.number())) {
+        let header = self.header();
+        let (mut with_missing_key, mut unreadable) = (HashSet::new(), Vec::new());
+        for epoch in header.epochs().filter(|it| keys.is_missing(it.number())) {
             let files = all.iter().filter(|paths| paths.epoch == epoch.number());
             let credentials: Vec<Binding> = files.map(|paths| paths.binding).collect();
             if !credentials.is_empty() {
                 let machine = self.sources().machine();
                 unreadable.push(Unreadable::new(epoch, credentials.len(), machine));
-                away.extend(credentials);
+                with_missing_key.extend(credentials);
             }
         }
-        let mut look = Inventory {
+        let mut inventory = Inventory {
             unreadable: unasked.is_empty().then_some(unreadable),
             problems: lost.into_iter().chain(unasked).collect(),
-            away,
+            with_missing_key,
             ..Inventory::default()
         };
         let here = wanted.iter().flatten();
         let here = here.filter(|paths| !keys.is_missing(paths.epoch));
-        look.unread = here.map(|paths| paths.binding).collect();
+        inventory.damaged = here.map(|paths| paths.binding).collect();
         let read = move || Ok::<_, StoreError>(read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
-        look.problems.extend(problems);
+        inventory.problems.extend(problems);
         for document in documents {
             let credential = document.key().clone();
-            look.unread.remove(&records::binding(&credential));
+            inventory.damaged.remove(&records::binding(&credential));
             if !document.records().is_empty() {
-                look.kept.insert(credential, document.to_records());
+                inventory.kept.insert(credential, document.to_records());
             }
         }
-        Ok(look)
+        Ok(inventory)
     }
 
     /// The error of a missing key, if it is not replaced.
     pub(super) fn missing_key_error(&self) -> StoreError {
-        let policy = self.policy_file();
-        let epoch = policy.of_machine(self.sources().machine());
-        let place = epoch.policy().ok();
-        let place = place.and_then(|policy| self.sources().of(policy));
+        let header = self.header();
+        let epoch = header.of_machine(self.sources().machine());
+        let place = epoch.key_location().ok();
+        let place = place.and_then(|location| self.sources().of(location));
         let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
         StoreError::new(
             StoreErrorKind::Key,
@@ -194,12 +194,19 @@ impl FileStore {
 }
 
 impl FileStore {
+    /// The files of all credentials in all epochs, and an error for each that has no such name.
+    pub(super) async fn files(
+        &self,
+    ) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
+        let root = self.folder().to_owned();
+        blocking::run(move || records::all(&root)).await
+    }
+
     /// Every document that opens, and why the others don't.
     pub(crate) async fn documents(
         &self,
     ) -> Result<(Vec<CredentialDocument>, Vec<StoreError>), StoreError> {
-        let root = self.folder().to_owned();
-        let found = blocking::run(move || records::all(&root)).await?;
+        let found = self.files().await?;
         if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }

@@ -16,7 +16,7 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    header::{KeyEpoch, PolicyFile},
+    header::{KeyEpoch, StoreHeader},
     records::{CredentialPaths, Keys},
 };
 use crate::KeyId;
@@ -47,13 +47,9 @@ impl KeyCache {
 
     /// Drops the keys that `store.json` does not name any more. The others stay: a task that holds a
     /// credential must find its records where it read them.
-    pub(super) fn retain_epochs(&self, file: &PolicyFile) {
+    pub(super) fn retain_epochs(&self, file: &StoreHeader) {
         let named: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         self.map().retain(|id, _| named.contains(id));
-    }
-
-    pub(super) fn count_missing(&self) -> usize {
-        self.map().values().filter(|key| key.is_none()).count()
     }
 
     pub(super) fn forget_missing(&self) {
@@ -70,19 +66,13 @@ impl KeyCache {
 }
 
 /// An epoch, with its keys.
-pub(super) type KeyGuard = (KeyEpoch, Arc<Keys>);
+pub(super) type EpochKeys = (KeyEpoch, Arc<Keys>);
 
-/// The keys of all epochs.
-#[derive(Debug)]
-pub(super) struct AllKeys(HashMap<u32, CachedKey>);
+/// The keys of all epochs, by their numbers; `None` if one is missing, or its source failed.
+#[derive(Debug, Default)]
+pub(super) struct AllKeys(pub(super) HashMap<u32, CachedKey>);
 
 impl AllKeys {
-    /// By the numbers of their epochs.
-    pub(super) fn new(keys: HashMap<u32, CachedKey>) -> Self {
-        Self(keys)
-    }
-
-    /// Whether the key of an epoch is missing, or its source failed.
     pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))
     }

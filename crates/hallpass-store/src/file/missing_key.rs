@@ -1,15 +1,21 @@
 //! Missing keys.
 //!
-//! The promise:
+//! The promise, and the tests of it in `tests/it`:
 //!
-//! - A key is lost only if its source works and says that it has no such key, and if no newer key of this machine
-//!   is available. A source that is locked, absent, silent or broken is an error, and so is a wrong key.
-//! - The next operation that needs the key then makes a new one in the same place, and the store goes on with
-//!   it. Reading for a diagnosis changes nothing.
-//! - No file is moved or overwritten. The files of a lost key stay as they are, and open again when the key
-//!   comes back, and for other machines that share the folder and have the key.
-//! - Each loss of a key that sealed files is reported once, over all processes. If the process is killed, the
-//!   next one reports it: rather twice than never.
+//! - *Only what is certain* (`missing_key`, `shared_folder`). A key is lost only if its source works and says that it
+//!   has no such key, and if no newer key of this machine is available. A source that is locked, absent, silent or
+//!   broken is an error, and so is a wrong key.
+//! - *The store goes on* (`missing_key`, `missing_key_epochs`). The next operation that needs the key makes a new one
+//!   in the same place. Tasks and processes that miss it at once make one. Reading for a diagnosis changes nothing
+//!   (`inventory`).
+//! - *No record is lost* (`missing_key`, `forget`). No file is moved or overwritten. The files of a lost key stay as
+//!   they are, and open again when the key comes back, and for other machines that share the folder and have the
+//!   key. They are deleted only when the user says so.
+//! - *The user is told once* (`missing_key`, `processes`). Each loss of a key that sealed files is reported once,
+//!   over all processes, unless the key is back by then; a loss whose source fails is reported when the source
+//!   answers. If the process is killed, the next one reports: rather twice than never.
+//! - *Machines are apart* (`shared_folder`). Machines that share a folder have a key each. None overwrites or deletes
+//!   what another one sealed, and another machine's source that fails is no error.
 //!
 //! Some keyrings hide their keys while they are locked, and are unlocked to keep a new one. So the lost key is
 //! asked for once more after the new one was made; if it is there, the new one is removed.
@@ -22,22 +28,17 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, source_of},
     file_store::FileStore,
-    header::{KeyEpoch, MissingKey, PolicyFile},
-    key_cache::KeyGuard,
+    header::{KeyEpoch, MissingKey, StoreHeader},
+    key_cache::EpochKeys,
     lock::{self, Mode},
-    records,
     unreadable::{MissingKeyHandler, Unreadable},
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
 
-/// The locks of a process that adds to `store.json`.
-#[derive(Debug)]
-struct PolicyLock {
-    _keys: File,
-    _store: File,
-}
+/// `keys.lock` and `store.lock`, for adding to `store.json`. They are released in this order.
+type HeaderLocks = Arc<[File; 2]>;
 
 impl FileStore {
     /// Calls `handler` once for each lost key, over all processes: at the next operation that needs a key for a
@@ -46,15 +47,13 @@ impl FileStore {
     /// The first handler of a process stays; a second one is ignored. It is called while the store's locks are
     /// held and must not use the store.
     pub fn set_missing_key_handler(&self, handler: impl Fn(&Unreadable) + Send + Sync + 'static) {
+        let handler = MissingKeyHandler(Box::new(handler));
         // A second handler is ignored.
-        let _ = self
-            .inner
-            .missing_key_handler
-            .set(Arc::new(MissingKeyHandler(Arc::new(handler))));
+        let _ = self.inner.missing_key_handler.set(handler);
     }
 
     /// The newest available key; a new one if the key is lost.
-    pub(super) async fn key_in_use(&self) -> Result<KeyGuard, StoreError> {
+    pub(super) async fn key_in_use(&self) -> Result<EpochKeys, StoreError> {
         match self.newest_available().await? {
             Some(found) => {
                 self.report_losses().await;
@@ -66,26 +65,26 @@ impl FileStore {
     }
 
     /// Makes a new key, which begins an epoch.
-    async fn replace_missing_key(&self) -> Result<KeyGuard, StoreError> {
-        let policy_lock = self.lock_policy().await?;
+    async fn replace_missing_key(&self) -> Result<EpochKeys, StoreError> {
+        let locks = self.lock_header().await?;
         // Another process may have made one, or the key may be back.
         self.inner.key_cache.forget_missing();
         if let Some(found) = self.newest_available().await? {
             return Ok(found);
         }
-        let file = self.policy_file();
-        let policy = file.of_machine(self.sources().machine()).policy()?;
-        let source = Arc::clone(source_of(self.sources(), policy)?);
-        let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
+        let file = self.header();
+        let location = file.of_machine(self.sources().machine()).key_location()?;
+        let source = Arc::clone(source_of(self.sources(), location)?);
+        let id = KeyId::generate().map_err(|error| no_key(location, error))?;
         let created = source.create(id).await;
-        let key = created.map_err(|error| no_new_key(policy, error))?;
-        let adopted = self.adopt_key(&*source, id, key, &policy_lock).await;
+        let key = created.map_err(|error| no_new_key(location, error))?;
+        let adopted = self.adopt_key(&*source, id, key, &locks).await;
         if !matches!(adopted, Ok(true)) {
             self.drop_unless_named(&*source, id).await;
         }
         if adopted? {
             tracing::warn!(new = %id, "the store's key is lost, its records are unreadable");
-            self.report_losses_locked(&policy_lock).await?;
+            self.report_losses_locked(&locks).await?;
         }
         let found = self.newest_available().await?;
         found.ok_or_else(|| self.missing_key_error())
@@ -97,52 +96,37 @@ impl FileStore {
         source: &dyn KeySource,
         id: KeyId,
         key: SealingKey,
-        lock: &Arc<PolicyLock>,
+        locks: &HeaderLocks,
     ) -> Result<bool, StoreError> {
-        let policy = source.policy();
+        let location = source.key_location();
         // A source that does not return its keys would be asked for a new one again and again.
         let loaded = source.load(id).await;
-        loaded.map_err(|error| no_new_key(policy, error))?;
+        loaded.map_err(|error| no_new_key(location, error))?;
         self.inner.key_cache.forget_missing();
         if self.newest_available().await?.is_some() {
             return Ok(false);
         }
-        let mut file = self.policy_file();
-        let missing = |epoch: &&KeyEpoch| self.inner.key_cache.is_missing(epoch.key_id());
-        let missing: Vec<u32> = file
-            .epochs()
-            .filter(missing)
-            .map(KeyEpoch::number)
-            .collect();
-        let machine = self.sources().machine().map(str::to_owned);
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
-        let written = blocking::run(move || {
-            let paths = records::all(&root)?;
-            let since = lock::taken_at(&keys_lock_path(&root));
-            let machine = machine.as_deref();
-            for epoch in file.epochs_mut() {
-                if missing.contains(&epoch.number()) && !epoch.is_lost_on(machine) {
-                    let files = paths.iter().flatten();
-                    let files = files.filter(|it| it.epoch == epoch.number()).count();
-                    epoch.lost = Some(MissingKey::new(since, files, machine));
-                }
+        let files = self.files().await?;
+        let path = keys_lock_path(self.folder());
+        let since = blocking::run(move || Ok::<_, StoreError>(lock::taken_at(&path))).await?;
+        let (mut header, machine) = (self.header(), self.sources().machine());
+        for epoch in header.epochs_mut() {
+            if self.inner.key_cache.is_missing(epoch.key_id()) && !epoch.is_lost_on(machine) {
+                let number = epoch.number();
+                let files = files.iter().flatten().filter(|it| it.epoch == number);
+                epoch.lost = Some(MissingKey::new(since, files.count(), machine));
             }
-            file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
-            file.write(&policy_path(&root))?;
-            drop(lock);
-            Ok::<_, StoreError>(file)
-        });
-        self.take(written.await?);
+        }
+        header.begin(KeyEpoch::new(location, id, &key).made_on(machine));
+        self.write_header(header, Arc::clone(locks)).await?;
         Ok(true)
     }
 
     /// Removes a new key, unless `store.json` names it: a write that failed may be done, if only the sync of the
     /// folder failed.
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
-        let path = policy_path(self.folder());
-        let found = blocking::run(move || PolicyFile::read(&path)).await;
-        let is_unnamed = |file: PolicyFile| file.epochs().all(|epoch| epoch.key_id() != id);
-        if found.ok().flatten().is_some_and(is_unnamed) {
+        let is_named = |header: &StoreHeader| header.epochs().any(|it| it.key_id() == id);
+        if self.reload().await.is_ok() && !is_named(&self.header()) {
             let removed = source.remove(id).await;
             if let Err(error) = removed {
                 tracing::debug!(%error, key = %id, "an unused key stays behind");
@@ -152,78 +136,64 @@ impl FileStore {
 
     /// Reports the losses that were not reported yet.
     async fn report_losses(&self) {
+        let machine = self.sources().machine();
         if self.is_read_only
             || self.inner.missing_key_handler.get().is_none()
-            || !self.has_unreported_loss(&self.policy_file())
+            || !self.header().epochs().any(|it| it.is_unreported(machine))
         {
             return;
         }
         let reported = async {
-            let lock = self.lock_policy().await?;
-            self.report_losses_locked(&lock).await
+            let locks = self.lock_header().await?;
+            self.report_losses_locked(&locks).await
         };
         if let Err(error) = reported.await {
             tracing::warn!(%error, "can't write down that a key is lost");
         }
     }
 
-    fn has_unreported_loss(&self, policy: &PolicyFile) -> bool {
-        let machine = self.sources().machine();
-        let mut lost = policy.epochs().filter_map(|epoch| epoch.lost.as_ref());
-        lost.any(|lost| !lost.reported && lost.is_on(machine))
-    }
-
-    async fn report_losses_locked(&self, lock: &Arc<PolicyLock>) -> Result<(), StoreError> {
+    async fn report_losses_locked(&self, locks: &HeaderLocks) -> Result<(), StoreError> {
         let Some(handler) = self.inner.missing_key_handler.get() else {
             return Ok(());
         };
-        let mut file = self.policy_file();
-        if !self.has_unreported_loss(&file) {
-            return Ok(());
-        }
-        let machine = self.sources().machine();
-        for epoch in file.epochs_mut() {
-            let unreported = epoch.clone();
-            let Some(lost) = &mut epoch.lost else {
-                continue;
-            };
-            if lost.reported || !lost.is_on(machine) {
-                continue;
+        let (mut header, machine) = (self.header(), self.sources().machine());
+        let mut reported = false;
+        for epoch in header.epochs_mut().filter(|it| it.is_unreported(machine)) {
+            match self.epoch_keys(epoch).await {
+                // The key is back.
+                Ok(Some(_)) => {}
+                Ok(None) => handler.0(&Unreadable::lost(epoch, machine)),
+                // The others are written down all the same, so that none is reported twice.
+                Err(error) => {
+                    tracing::debug!(%error, "whether a lost key is back can't be said now");
+                    continue;
+                }
             }
-            // The key may be back by now.
-            if self.epoch_keys(&unreported).await?.is_none() {
-                tracing::debug!(epoch = unreported.number(), "reporting a lost key");
-                handler.0(&Unreadable::new(&unreported, lost.files, machine));
+            if let Some(lost) = &mut epoch.lost {
+                lost.reported = true;
             }
-            lost.reported = true;
+            reported = true;
         }
-        let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
-        let file = blocking::run(move || {
-            file.write(&path)?;
-            drop(lock);
-            Ok::<_, StoreError>(file)
-        });
-        self.take(file.await?);
+        if reported {
+            self.write_header(header, Arc::clone(locks)).await?;
+        }
         Ok(())
     }
 
     /// Takes the locks for adding to `store.json`, and reads it again.
-    async fn lock_policy(&self) -> Result<Arc<PolicyLock>, StoreError> {
+    async fn lock_header(&self) -> Result<HeaderLocks, StoreError> {
         let deadline = lock::deadline(KEY_TIMEOUT);
         let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
         let path = keys_lock_path(self.folder());
         let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
         self.reload().await?;
-        Ok(Arc::new(PolicyLock {
-            _keys: keys,
-            _store: store,
-        }))
+        Ok(Arc::new([keys, store]))
     }
 }
 
 /// The error if no key can be made after a lost one. If the source fails, the lost key may be back when the
 /// source works again.
-fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
+fn no_new_key(location: KeyLocation, error: KeyError) -> StoreError {
     match error.kind() {
         KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
             StoreErrorKind::Key,
@@ -231,6 +201,6 @@ fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
         )
         .with_hint("bring the key back, as from a backup, or reset the store")
         .with_source(error),
-        _ => no_key(policy, error),
+        _ => no_key(location, error),
     }
 }

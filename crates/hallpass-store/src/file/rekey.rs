@@ -10,10 +10,10 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, lock_path, new_key, no_key, source_of},
     file_store::FileStore,
-    header::{PolicyFile, PreviousKey},
-    key_cache::KeyGuard,
+    header::{PreviousKey, StoreHeader},
+    key_cache::EpochKeys,
     lock::{self, Mode},
     records::{self, CredentialPaths, Keys},
 };
@@ -32,7 +32,7 @@ pub struct Rekeyed {
 
 impl FileStore {
     /// Seals every record with a new key, which the first of `to` that can make one keeps, and
-    /// forgets the old key. With a source of another policy, this moves the store's key there.
+    /// forgets the old key. With a source of another location, this moves the store's key there.
     ///
     /// Other processes switch to the new key by themselves, if they have its source. Records whose key is
     /// missing, and records of an older available key, stay as they are. A lost key that sealed nothing is
@@ -54,55 +54,25 @@ impl FileStore {
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
         self.reload().await?;
-        let (epoch, keys) = self.available_key().await?;
         // What an interrupted rekey left to do needs the current key alone.
-        if epoch.previous.is_some() {
-            self.finish(self.policy_file(), (epoch, keys), &lock)
-                .await?;
-            self.reload().await?;
-        }
+        let current = self.available_key().await?;
+        self.finish(self.header(), current, &lock).await?;
         let (epoch, old) = self.available_key().await?;
-        let mut next = None;
-        let mut last = None;
-        for target in targets.iter() {
-            let id = KeyId::generate().map_err(|error| no_key(target.policy(), error))?;
-            match target.create(id).await {
-                Ok(key) => {
-                    next = Some((target.policy(), id, key));
-                    break;
-                }
-                Err(error) => last = Some(no_key(target.policy(), error)),
-            }
-        }
-        let Some((policy, id, key)) = next else {
-            return Err(last.unwrap_or_else(|| {
-                StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
-            }));
-        };
         let machine = self.sources().machine();
-        let mut rekeyed = epoch.rekeyed(policy, id, &key).made_on(machine);
-        let previous = PreviousKey::new(&epoch, &old.key, id, &key);
-        rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
-        let mut file = self.policy_file();
-        file.replace(rekeyed.clone());
-        file.drop_epochs(&self.unused_missing_epochs().await?);
-        let (path, guard) = (policy_path(&root), Arc::clone(&lock));
-        let file = blocking::run(move || {
-            file.write(&path)?;
-            drop(guard);
-            Ok::<_, StoreError>(file)
-        });
-        let file = file.await?;
+        let (rekeyed, key) = new_key(&targets).await?;
+        let mut rekeyed = rekeyed.made_on(machine).in_place_of(&epoch);
+        let previous = PreviousKey::new(&epoch, &old.key, rekeyed.key_id(), &key);
+        let location = rekeyed.key_location()?;
+        rekeyed.previous = Some(previous.map_err(|error| no_key(location, error))?);
+        let mut header = self.header();
+        header.replace(rekeyed.clone());
+        header.drop_epochs(&self.unused_missing_epochs().await?);
+        self.write_header(header.clone(), Arc::clone(&lock)).await?;
         let keys = Arc::new(Keys::new(&rekeyed, key)?);
-        let problems = self.finish(file, (rekeyed, keys), &lock).await?;
+        let problems = self.finish(header, (rekeyed, keys), &lock).await?;
         drop(lock);
         // Missing keys are searched for where they were.
-        let every = targets.iter().chain(self.sources().iter()).cloned();
-        let mut every = KeySources::in_order(every.collect());
-        if let Some(machine) = machine {
-            every = every.on_machine(machine);
-        }
-        let store = Self::open(root, every).await?;
+        let store = Self::open(root, self.sources().after(&targets)).await?;
         // So that the store knows which of several keys it is.
         store.newest_available().await?;
         Ok(Rekeyed {
@@ -115,11 +85,10 @@ impl FileStore {
     /// The epochs of this machine whose key is lost and that have no file. While `store.lock` is held
     /// exclusively, no process that still has the key writes one.
     async fn unused_missing_epochs(&self) -> Result<Vec<u32>, StoreError> {
-        let root = self.folder().to_owned();
-        let files = blocking::run(move || records::all(&root)).await?;
+        let files = self.files().await?;
         let machine = self.sources().machine();
-        let mut nothing = Vec::new();
-        for epoch in self.policy_file().epochs() {
+        let mut unused = Vec::new();
+        for epoch in self.header().epochs() {
             let number = epoch.number();
             let mut files = files.iter().flatten();
             let is_ours = epoch.is_lost_on(machine) && epoch.is_made_on(machine);
@@ -127,13 +96,13 @@ impl FileStore {
                 && !files.any(|paths| paths.epoch == number)
                 && matches!(self.epoch_keys(epoch).await, Ok(None))
             {
-                nothing.push(number);
+                unused.push(number);
             }
         }
-        Ok(nothing)
+        Ok(unused)
     }
 
-    async fn available_key(&self) -> Result<KeyGuard, StoreError> {
+    async fn available_key(&self) -> Result<EpochKeys, StoreError> {
         self.newest_available()
             .await?
             .ok_or_else(|| self.missing_key_error())
@@ -142,17 +111,17 @@ impl FileStore {
     /// Seals the files that are still sealed with the previous key, and removes that key.
     async fn finish(
         &self,
-        mut file: PolicyFile,
-        (mut epoch, keys): KeyGuard,
+        mut header: StoreHeader,
+        (mut epoch, keys): EpochKeys,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
         let Some(previous) = epoch.previous.take() else {
             return Ok(Vec::new());
         };
         let number = epoch.number();
-        file.replace(epoch);
+        header.replace(epoch);
         let old = keys.previous.as_ref().map(|(id, _)| *id);
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
+        let (root, held) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
             let ours = |paths: &Result<CredentialPaths, _>| {
@@ -180,14 +149,14 @@ impl FileStore {
                     done => done?,
                 }
             }
-            file.write(&policy_path(&root))?;
-            drop(lock);
+            drop(held);
             Ok(problems)
         })
         .await?;
+        self.write_header(header, Arc::clone(lock)).await?;
         let source = previous
-            .policy()
-            .and_then(|policy| source_of(self.sources(), policy).ok());
+            .key_location()
+            .and_then(|location| source_of(self.sources(), location).ok());
         if let (Some(source), Some(old)) = (source, old)
             && let Err(error) = source.remove(old).await
         {

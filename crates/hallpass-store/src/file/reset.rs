@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hallpass_core::store::StoreError;
 
 use super::{
-    creation::{KEY_TIMEOUT, create_locked, lock_path, new_folder_aside, policy_path, prepare},
+    creation::{KEY_TIMEOUT, create_locked, header_path, lock_path, new_folder_aside, prepare},
     file_store::FileStore,
     lock::{self, Mode},
 };
@@ -32,12 +32,12 @@ impl FileStore {
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let place = root.clone();
         let (lock, moved) = blocking::run(move || {
-            let policy = policy_path(&place);
+            let header = header_path(&place);
             let mut paths = folder::files_with(&place.join("slots"), "sealed")?;
-            // The policy goes first: if this is interrupted, the rest is refused instead of being
+            // The header goes first: if this is interrupted, the rest is refused instead of being
             // taken for the new store's, and the next start over moves it too.
-            if folder::kind(&policy)?.is_some() {
-                paths.insert(0, policy);
+            if folder::kind(&header)?.is_some() {
+                paths.insert(0, header);
             }
             if paths.is_empty() {
                 return Ok((lock, None));
@@ -49,8 +49,7 @@ impl FileStore {
             Ok((lock, Some(moved)))
         })
         .await?;
-        create_locked(&root, &sources, lock).await?;
-        let store = Self::open(root, sources).await?;
-        Ok((store, moved))
+        let header = create_locked(&root, &sources, lock).await?;
+        Ok((Self::of(root, sources, header)?, moved))
     }
 }

@@ -1,10 +1,10 @@
 //! Records whose key is missing.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use hallpass_core::Timestamp;
 
-use super::header::{KeyEpoch, MissingKey};
+use super::header::KeyEpoch;
 use crate::{KeyId, KeyLocation};
 
 /// Records whose key is missing.
@@ -14,7 +14,7 @@ pub struct Unreadable {
     /// The key's id.
     pub key: KeyId,
     /// Where it was kept; `None` for a location that this version does not know.
-    pub policy: Option<KeyLocation>,
+    pub key_location: Option<KeyLocation>,
     /// The number of files that are sealed with it: one for each account.
     pub files: usize,
     /// Whether this machine has replaced the key by a new one. Otherwise it is another machine's key, or no
@@ -25,14 +25,20 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
+    /// What the key sealed when it was replaced.
+    pub(super) fn lost(epoch: &KeyEpoch, machine: Option<&str>) -> Self {
+        let files = epoch.lost.as_ref().map_or(0, |lost| lost.files);
+        Self::new(epoch, files, machine)
+    }
+
     pub(super) fn new(epoch: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
         let lost = epoch.lost.as_ref().filter(|lost| lost.is_on(machine));
         Self {
             key: epoch.key_id(),
-            policy: epoch.policy().ok(),
+            key_location: epoch.key_location().ok(),
             files,
             is_lost: lost.is_some(),
-            since: lost.and_then(MissingKey::since),
+            since: lost.and_then(|lost| lost.since),
         }
     }
 }
@@ -49,7 +55,7 @@ impl fmt::Display for Unreadable {
 }
 
 /// What is called for a lost key.
-pub(super) struct MissingKeyHandler(pub(super) Arc<dyn Fn(&Unreadable) + Send + Sync>);
+pub(super) struct MissingKeyHandler(pub(super) Box<dyn Fn(&Unreadable) + Send + Sync>);
 
 impl fmt::Debug for MissingKeyHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use hallpass_core::{
-    Account, BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Lease, Listing, LockKind, Saved, StoreError},
+    Account, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    store::{Guard, Lease, Listing, LockKind, Saved},
 };
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
@@ -148,10 +148,7 @@ struct Elsewhere {
 impl Lease for Elsewhere {}
 
 impl CredentialStore for Flawed {
-    fn load<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    fn load<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Option<Record>> {
         self.store.load(credential)
     }
 
@@ -159,14 +156,11 @@ impl CredentialStore for Flawed {
         &'a self,
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    ) -> StoreFuture<'a, Option<Record>> {
         self.store.load_issuer(credential, issuer)
     }
 
-    fn records<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+    fn records<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>> {
         Box::pin(async move {
             let mut records = self.store.records(credential).await?;
             if self.flaw == Flaw::HidesTheInactive {
@@ -176,7 +170,7 @@ impl CredentialStore for Flawed {
         })
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         match self.flaw {
             Flaw::ListsNothing => Box::pin(async { Ok(Listing::default()) }),
             _ => self.store.list(),
@@ -188,7 +182,7 @@ impl CredentialStore for Flawed {
         credential: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'a, Guard> {
         Box::pin(async move {
             let place = match self.flaw {
                 Flaw::LocksNothing => {
@@ -222,7 +216,7 @@ impl CredentialStore for Flawed {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+    ) -> StoreFuture<'a, Saved> {
         Box::pin(async move {
             let mut mended = self.mend(&record.key, guard).await;
             let guard = mended.guard();
@@ -252,7 +246,7 @@ impl CredentialStore for Flawed {
         &'a self,
         credential: &'a CredentialKey,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             if self.flaw == Flaw::ReservesByRemoving
                 && let Some(record) = self.store.load(credential).await?
@@ -268,7 +262,7 @@ impl CredentialStore for Flawed {
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             if self.flaw == Flaw::RemovesNothing {
                 return Ok(self.store.load_issuer(credential, issuer).await?.is_some());

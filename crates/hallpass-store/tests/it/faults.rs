@@ -358,13 +358,13 @@ async fn key_location_is_decided_once() {
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Unavailable);
     assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
-    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert_eq!(store.key_location().unwrap(), KeyLocation::KeyFile);
     assert_eq!(store.ignored(), ["host: scripted"]);
     let _ = save(&store, &one, None).await.unwrap();
     // The better place works now, and changes nothing.
     *keys.trouble.lock().unwrap() = None;
     let store = FileStore::open(&place.path, both()).await.unwrap();
-    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert_eq!(store.key_location().unwrap(), KeyLocation::KeyFile);
     assert!(store.load(&one.key).await.unwrap().is_some());
     // Nor does it serve when the one that was decided for is not offered.
     let source: Arc<dyn KeySource> = keys;

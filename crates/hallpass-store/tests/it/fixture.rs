@@ -157,7 +157,7 @@ impl Keys {
 }
 
 impl KeySource for Keys {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Host
     }
 

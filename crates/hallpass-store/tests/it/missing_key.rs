@@ -13,12 +13,14 @@ use hallpass_core::{
     CredentialStore as _, Hint,
     store::{Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
-use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
+use hallpass_store::{
+    FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources, Passphrase,
+};
 
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
     missing_key_fixture::{
-        NAMES, Reports, again, contents, open, policy, sealed, token, unreadable, with_three,
+        NAMES, Reports, again, contents, header, open, sealed, token, unreadable, with_three,
     },
 };
 
@@ -27,7 +29,7 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = sealed(&place);
-    assert_eq!(policy(&place)["version"], 1);
+    assert_eq!(header(&place)["version"], 1);
     let lost = keys.lose();
     let lost_id = *lost.keys().next().unwrap();
 
@@ -38,13 +40,13 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
-    assert_eq!(said[0].policy, Some(KeyLocation::Host));
+    assert_eq!(said[0].key_location, Some(KeyLocation::Host));
     assert!(said[0].since.is_some());
     let words = format!("3 accounts are unreadable: their key {lost_id} is lost");
     assert_eq!(said[0].to_string(), words);
     assert_eq!(unreadable(&store).await, said);
     assert_ne!(store.key_id(), lost_id);
-    let written = policy(&place);
+    let written = header(&place);
     assert_eq!(written["version"], 2);
     let named = &written["set_aside"][0];
     assert_eq!(named["key"], lost_id.to_string());
@@ -106,7 +108,7 @@ async fn missing_key_file_is_lost_and_missing_folder_is_an_error() {
     fs::rename(key.path(), place.path.with_file_name("kept")).unwrap();
     let store = open().await;
     assert_eq!(token(&store, "one").await, None);
-    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert_eq!(store.key_location().unwrap(), KeyLocation::KeyFile);
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     assert_eq!(token(&open().await, "one").await.as_deref(), Some("new"));
 }
@@ -243,6 +245,40 @@ async fn second_lost_key_is_reported() {
     assert_eq!(token(&store, "two").await.as_deref(), Some("3"));
     let away = unreadable(&store).await;
     assert_eq!(away.iter().map(|it| it.files).collect::<Vec<_>>(), [1]);
+}
+
+/// Two losses without a handler, in two sources, and one source does not answer when there is one.
+#[tokio::test]
+async fn loss_is_reported_once_while_source_of_another_loss_times_out() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let store = open(&place, &keys).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
+    let _ = store.rekey(Arc::clone(&file)).await.unwrap();
+    fs::remove_file(place.only("key")).unwrap();
+    let sources = KeySources::in_order(vec![file, keys.clone()]).on_machine("here");
+    let open = async || FileStore::open(&place.path, sources.clone()).await.unwrap();
+    let store = open().await;
+    assert_eq!(token(&store, "one").await, None);
+    assert_eq!(unreadable(&store).await.len(), 2);
+
+    *keys.trouble.lock().unwrap() = Some(KeyErrorKind::TimedOut);
+    let store = open().await;
+    let reports = Reports::of_store(&store);
+    for _ in 0..3 {
+        let _ = save(&store, &again("four", "new"), None).await.unwrap();
+        assert_eq!(reports.all().len(), 1);
+    }
+    *keys.trouble.lock().unwrap() = None;
+    let store = open().await;
+    let later = Reports::of_store(&store);
+    for _ in 0..2 {
+        let _ = save(&store, &again("four", "new"), None).await.unwrap();
+        assert_eq!(later.all().len(), 1);
+    }
+    assert_ne!(reports.all()[0].key, later.all()[0].key);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use hallpass_store::{FileStore, KeyFile, KeyLocation, KeySource, KeySources, Pas
 
 use crate::{
     fixture::{Keys, LONG, Place, record, save},
-    missing_key_fixture::{NAMES, again, open, open_on, policy, sealed, token, with_three},
+    missing_key_fixture::{NAMES, again, header, open, open_on, sealed, token, with_three},
 };
 
 #[tokio::test]
@@ -25,8 +25,8 @@ async fn rekey_export_forget_and_reset_work_after_a_key_is_lost() {
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
-    let policies = FileStore::key_locations(&place.path).await.unwrap();
-    assert_eq!(policies, [KeyLocation::KeyFile, KeyLocation::Host]);
+    let locations = FileStore::key_locations(&place.path).await.unwrap();
+    assert_eq!(locations, [KeyLocation::KeyFile, KeyLocation::Host]);
     let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
     let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
     let store = open().await.unwrap();
@@ -61,7 +61,7 @@ async fn rekey_export_forget_and_reset_work_after_a_key_is_lost() {
         .await
         .unwrap();
     assert_eq!(fs::read_dir(moved.unwrap()).unwrap().count(), sealed + 1);
-    assert_eq!(policy(&place)["version"], 1);
+    assert_eq!(header(&place)["version"], 1);
     assert!(store.list().await.unwrap().credentials.is_empty());
 }
 
@@ -170,12 +170,12 @@ async fn rekey_removes_lost_keys_that_sealed_nothing() {
     let other = open_on("there", &place, &there).await;
     assert_eq!(token(&other, "one").await, None);
     assert_eq!(token(&open(&place, &keys).await, "one").await, None);
-    let named = |policy: &serde_json::Value| policy["set_aside"].as_array().unwrap().len();
-    assert_eq!(named(&policy(&place)), 5);
+    let named = |header: &serde_json::Value| header["set_aside"].as_array().unwrap().len();
+    assert_eq!(named(&header(&place)), 5);
     let source: Arc<dyn KeySource> = keys.clone();
     let store = open(&place, &keys).await.rekey(source).await.unwrap().store;
     // What sealed three records, and another machine's, which may be about to seal its first.
-    assert_eq!(named(&policy(&place)), 2);
+    assert_eq!(named(&header(&place)), 2);
     for store in [&store, &other] {
         let saved = save(store, &again("four", "new"), None).await.unwrap();
         assert!(matches!(saved, Saved::Written(_)));

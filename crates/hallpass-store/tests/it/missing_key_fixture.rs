@@ -62,8 +62,8 @@ pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
 
 /// What the inventory says is unreadable.
 pub(crate) async fn unreadable(store: &FileStore) -> Vec<Unreadable> {
-    let look = store.look(None).await.unwrap();
-    look.unreadable.unwrap()
+    let inventory = store.inventory(None).await.unwrap();
+    inventory.unreadable.unwrap()
 }
 
 pub(crate) fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -81,7 +81,7 @@ pub(crate) fn sealed(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-pub(crate) fn policy(place: &Place) -> serde_json::Value {
+pub(crate) fn header(place: &Place) -> serde_json::Value {
     let text = fs::read(place.path.join("store.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
 }

@@ -35,7 +35,7 @@ async fn rekey_moves_key_and_reseals_all_records() {
     let keys: Arc<dyn KeySource> = Arc::new(Keys::default());
     let rekeyed = old.rekey(Arc::clone(&keys)).await.unwrap();
     assert!(rekeyed.problems.is_empty());
-    assert_eq!(rekeyed.store.policy().unwrap(), KeyLocation::Host);
+    assert_eq!(rekeyed.store.key_location().unwrap(), KeyLocation::Host);
     assert_ne!(rekeyed.store.key_id(), rekeyed.replaced);
     assert_all_there(&rekeyed.store).await;
     assert!(place.with("key").is_empty(), "the old key is forgotten");
@@ -93,8 +93,8 @@ async fn interrupted_rekey_is_finished_by_the_next() {
         let rekeyed = store.rekey(source).await.unwrap();
         assert_all_there(&rekeyed.store).await;
         assert_eq!(keys.ids(), [rekeyed.store.key_id()]);
-        let policy = fs::read_to_string(place.path.join("store.json")).unwrap();
-        assert!(!policy.contains("previous"), "{policy}");
+        let header = fs::read_to_string(place.path.join("store.json")).unwrap();
+        assert!(!header.contains("previous"), "{header}");
     }
 }
 

@@ -10,7 +10,7 @@ use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Pa
 
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
-    missing_key_fixture::{Reports, again, open, open_on, policy, token, unreadable, with_three},
+    missing_key_fixture::{Reports, again, header, open, open_on, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
@@ -23,7 +23,7 @@ async fn machines_with_a_shared_folder_keep_their_records() {
     let reports = Reports::of_store(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     assert_eq!(reports.all().len(), 1);
-    let settled = policy(&place);
+    let settled = header(&place);
     for round in 0..3 {
         for (name, keys, one, credentials) in [
             ("here", &here, "canary-4711-access", 3),
@@ -44,7 +44,7 @@ async fn machines_with_a_shared_folder_keep_their_records() {
             assert_eq!(unreadable(&store).await.len(), 1);
         }
     }
-    assert_eq!(policy(&place), settled);
+    assert_eq!(header(&place), settled);
     assert_eq!((here.ids().len(), there.ids().len()), (1, 1));
 
     // Each gives itself another key, and the other notices nothing.
@@ -71,7 +71,7 @@ async fn failing_source_of_another_machine_is_not_an_error() {
     let store = open_on("there", &place, &there).await;
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     let _ = store.rekey(Passphrase::new("theirs")).await.unwrap();
-    // Neither without that policy nor with another passphrase.
+    // Neither without that location nor with another passphrase.
     let own: Arc<dyn KeySource> = here.clone();
     let with: Arc<dyn KeySource> = Arc::new(Passphrase::new("ours"));
     for sources in [vec![own.clone()], vec![with, own]] {
@@ -103,7 +103,7 @@ async fn loss_is_reported_on_the_machine_of_the_key() {
     let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost, 3));
-    let epochs = policy(&place)["set_aside"].as_array().unwrap().clone();
+    let epochs = header(&place)["set_aside"].as_array().unwrap().clone();
     assert_eq!(epochs[0]["made_on"], "there");
     assert!(epochs[0]["lost"].is_null(), "theirs is not lost");
     let store = open_on("there", &place, &there).await;
@@ -135,7 +135,7 @@ async fn older_key_does_not_replace_hidden_key() {
     let store = store.rekey(source.clone()).await.unwrap().store;
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
     overwrite(&key, &bytes);
-    let settled = policy(&place);
+    let settled = header(&place);
 
     keys.hides.store(true, Ordering::SeqCst);
     *keys.takes_none.lock().unwrap() = Some(KeyErrorKind::Locked);
@@ -143,12 +143,12 @@ async fn older_key_does_not_replace_hidden_key() {
         let store = open(machine).await;
         let error = store.load(&record("one").key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
-        assert_eq!(policy(&place), settled);
+        assert_eq!(header(&place), settled);
     }
     *keys.takes_none.lock().unwrap() = None;
     let store = open(Some("here")).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
-    assert_eq!(policy(&place), settled);
+    assert_eq!(header(&place), settled);
 }
 
 #[tokio::test]

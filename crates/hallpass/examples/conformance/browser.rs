@@ -30,7 +30,7 @@ impl MyWindow {
     /// Goes to `url`; where it leads on to.
     async fn visit(&self, url: &Url) -> Result<Option<Url>, OpenError> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            OpenError::new("the page did not come up").with_source(error)
+            OpenError::with_cause("the page did not come up", error)
         };
         let request = Request::get(url.as_str()).body(Bytes::new());
         let request = request.map_err(|error| failed(error.into()))?;

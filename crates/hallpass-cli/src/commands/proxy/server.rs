@@ -28,8 +28,8 @@ impl Server for Configured {
             let _ = self.0.send(answer).await;
             answered.await.unwrap_or_else(|_| {
                 Err(NoEndpoint::new(
-                    "the program ends",
                     hallpass::Remedy::Report,
+                    "the program ends",
                 ))
             })
         })
@@ -86,5 +86,7 @@ async fn look(
 
 fn failed(failed: CommandError) -> NoEndpoint {
     let (remedy, hints) = (failed.remedy(), failed.hints().to_vec());
-    NoEndpoint::new(failed.into_source(), remedy).with_hints(hints)
+    NoEndpoint::new(remedy, "can't set up the connection to the server")
+        .with_hints(hints)
+        .with_source(failed.into_source())
 }

@@ -45,7 +45,7 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
         return Err(already_exists(&export.file));
     }
     let store = store::files(program).await?;
-    let look = store.look(None).await?;
+    let look = store.inventory(None).await?;
     let away = look.unreadable.unwrap_or_default();
     if !export.leave_out_unreadable {
         let away = away

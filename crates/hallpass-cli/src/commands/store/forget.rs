@@ -49,7 +49,7 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
             .hint("or `--yes` deletes it unread, for good; its tokens stay valid at the server"));
     }
     // No key is given up as lost for that, and one in trouble opens nothing.
-    let mut look = match store.look(Some(&key)).await {
+    let mut look = match store.inventory(Some(&key)).await {
         Err(error) if error.kind() == StoreErrorKind::Key => Inventory::default(),
         look => look?,
     };
@@ -59,7 +59,7 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
             "`hallpass logout` revokes the tokens first; `--yes` deletes them without that",
         ));
     }
-    let moved = match look.problems.pop().filter(|_| look.is_unread(&key)) {
+    let moved = match look.problems.pop().filter(|_| look.is_damaged(&key)) {
         None => None,
         // What can't be read though its key is here may be mended one day: it makes room.
         Some(trouble)

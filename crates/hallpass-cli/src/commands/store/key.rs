@@ -31,7 +31,7 @@ enum NewKeyLocation {
 }
 
 impl NewKeyLocation {
-    fn policy(self) -> KeyLocation {
+    fn key_location(self) -> KeyLocation {
         match self {
             Self::Keyring => KeyLocation::Keyring,
             Self::KeyFile => KeyLocation::KeyFile,
@@ -42,36 +42,36 @@ impl NewKeyLocation {
 
 pub(super) async fn rekey(passphrase: &Passphrase, program: &Program) -> Result<(), CommandError> {
     let store = store::files(program).await?;
-    let policy = store.policy()?;
-    change(&store, policy, passphrase, program).await
+    let location = store.key_location()?;
+    change(&store, location, passphrase, program).await
 }
 
 pub(super) async fn move_key(to: &Move, program: &Program) -> Result<(), CommandError> {
     let store = store::files(program).await?;
-    let policy = to.to.policy();
-    if store.policy()? == policy {
-        return Err(
-            CommandError::usage(format!("the key is already in the location `{policy}`"))
-                .hint("`hallpass store rekey` creates a new key in the same location"),
-        );
+    let location = to.to.key_location();
+    if store.key_location()? == location {
+        return Err(CommandError::usage(format!(
+            "the key is already in the location `{location}`"
+        ))
+        .hint("`hallpass store rekey` creates a new key in the same location"));
     }
-    change(&store, policy, &to.passphrase, program).await
+    change(&store, location, &to.passphrase, program).await
 }
 
-/// Seals everything with a new key that `policy` keeps.
+/// Seals everything with a new key that `location` keeps.
 async fn change(
     store: &FileStore,
-    policy: KeyLocation,
+    location: KeyLocation,
     passphrase: &Passphrase,
     program: &Program,
 ) -> Result<(), CommandError> {
-    let source: Arc<dyn KeySource> = match policy {
+    let source: Arc<dyn KeySource> = match location {
         KeyLocation::Passphrase => Arc::new(Passphrases::new(
             program,
             passphrase.named(),
             "the store from now on",
         )),
-        policy => store::source(program, policy)?,
+        location => store::source(program, location)?,
     };
     let rekeyed = store
         .rekey(KeySources::in_order(vec![source]))
@@ -87,22 +87,22 @@ async fn change(
         ));
     }
     // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
-    let look = rekeyed.store.look(None).await.unwrap_or_default();
+    let look = rekeyed.store.inventory(None).await.unwrap_or_default();
     let away = look.unreadable.iter().flatten();
     let away: Vec<_> = away.map(ToString::to_string).collect();
     for away in &away {
         program.output.status(&format!("not changed: {away}"));
     }
-    let (policy, id) = (rekeyed.store.policy()?, rekeyed.store.key_id());
+    let (location, id) = (rekeyed.store.key_location()?, rekeyed.store.key_id());
     let what = if problems.is_empty() && away.is_empty() {
         "the store"
     } else {
         "what can be read"
     };
-    let text = format!("{what} is now encrypted with the key {id} (key location: {policy})");
+    let text = format!("{what} is now encrypted with the key {id} (key location: {location})");
     let problems = [problems, away].concat();
     let data = json!({
-        "key_location": policy.as_str(),
+        "key_location": location.as_str(),
         "key_id": id.to_string(),
         "replaced_key_id": rekeyed.replaced.to_string(),
         "problems": problems,
@@ -115,16 +115,16 @@ pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
     let folder = store::folder(program)?;
     let sources = store::new_store_sources(program, &folder)?;
     let (store, moved) = FileStore::reset(folder, sources).await?;
-    let policy = store.policy()?;
+    let location = store.key_location()?;
     let text = match &moved {
         Some(moved) => format!(
-            "created a new store (key location: {policy}); the old files are in {}",
+            "created a new store (key location: {location}); the old files are in {}",
             moved.display()
         ),
-        None => format!("created a new store (key location: {policy}); there was no old one"),
+        None => format!("created a new store (key location: {location}); there was no old one"),
     };
     let data = json!({
-        "key_location": policy.as_str(),
+        "key_location": location.as_str(),
         "key_id": store.key_id().to_string(),
         "moved_to": moved,
     });

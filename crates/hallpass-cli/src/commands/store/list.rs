@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::{exit::CommandError, output::Tone, program::Program, store::Store, text};
 
 pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
-    let look = Store::examine(program).await??.look(None).await?;
+    let look = Store::open_read_only(program)
+        .await??
+        .inventory(None)
+        .await?;
     let (mut lines, mut accounts) = (Vec::new(), Vec::new());
     for (key, records) in look.kept() {
         lines.push(describe(key, records));

@@ -73,7 +73,7 @@ fn pending_refresh_of_an_older_version_is_paused_for_some_seconds() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn encoded_document_is_decoded_unchanged() {
     let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
     saved.pending_refresh = Some(pending_refresh());
@@ -93,7 +93,7 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn a_save_that_expected_something_else_changes_nothing() {
+fn save_with_another_generation_is_a_conflict() {
     let mut document = CredentialDocument::empty(key());
     let record = record("https://as.example");
     let first = Generation::new(1);
@@ -111,7 +111,7 @@ fn a_save_that_expected_something_else_changes_nothing() {
 }
 
 #[test]
-fn a_removed_record_is_not_brought_back_and_its_generation_not_used_again() {
+fn removed_record_is_not_restored_and_its_generation_not_used_again() {
     let mut document = CredentialDocument::empty(key());
     let record = record("https://as.example");
     let _ = document.save(&record, None);
@@ -129,7 +129,7 @@ fn a_removed_record_is_not_brought_back_and_its_generation_not_used_again() {
 }
 
 #[test]
-fn the_record_saved_last_is_the_active_one() {
+fn record_saved_last_is_active() {
     let mut document = CredentialDocument::empty(key());
     let one = record("https://one.example");
     let other = record("https://one.example/");
@@ -153,7 +153,7 @@ fn the_record_saved_last_is_the_active_one() {
 }
 
 #[test]
-fn record_of_an_issuer_that_is_refused_today_is_kept_and_can_be_removed() {
+fn record_with_an_issuer_refused_today_is_kept_and_can_be_removed() {
     let mut document = CredentialDocument::empty(key());
     let _ = document.save(&record("https://other.example"), None);
     let _ = document.save(&record("https://as.example/ISSUER"), None);
@@ -211,7 +211,7 @@ fn unknown_fields_survive_a_rewrite_at_every_level() {
 }
 
 #[test]
-fn a_newer_version_and_a_torn_document_are_told_apart() {
+fn newer_document_and_truncated_document_are_different_errors() {
     let newer = br#"{"version": 2, "records": "of another shape"}"#;
     assert_eq!(
         CredentialDocument::decode(newer),
@@ -229,7 +229,7 @@ fn a_newer_version_and_a_torn_document_are_told_apart() {
 }
 
 #[test]
-fn an_error_repeats_nothing_of_what_it_read() {
+fn document_error_holds_no_content() {
     let json = br#"{"version": 1, "server": "canary", "profile": "p", "records": [], "last_generation": 1}"#;
     let error = CredentialDocument::decode(json).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
@@ -272,7 +272,7 @@ fn words(record: &Record) -> String {
 }
 
 #[test]
-fn every_value_of_this_version_is_read_and_any_other_one_is_damage() {
+fn known_values_are_read_and_unknown_values_are_damage() {
     assert_eq!(VERSION, 1, "a new version gets a table of its own");
     let mut document = CredentialDocument::empty(key());
     let _ = document.save(&record("https://as.example"), None);

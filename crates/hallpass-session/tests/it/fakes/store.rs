@@ -7,7 +7,7 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
     store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError, StoreErrorKind},
 };
 use hallpass_store::MemoryStore;
@@ -80,10 +80,7 @@ impl TestStore {
 }
 
 impl CredentialStore for TestStore {
-    fn load<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    fn load<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Option<Record>> {
         Box::pin(async move {
             self.loads.fetch_add(1, Ordering::SeqCst);
             self.loading.pass().await;
@@ -99,18 +96,15 @@ impl CredentialStore for TestStore {
         &'a self,
         key: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    ) -> StoreFuture<'a, Option<Record>> {
         self.inner.load_issuer(key, issuer)
     }
 
-    fn records<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+    fn records<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>> {
         self.inner.records(key)
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         self.inner.list()
     }
 
@@ -119,7 +113,7 @@ impl CredentialStore for TestStore {
         key: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'a, Guard> {
         self.locks.fetch_add(1, Ordering::SeqCst);
         if self.busy.load(Ordering::SeqCst) {
             return Box::pin(async {
@@ -140,7 +134,7 @@ impl CredentialStore for TestStore {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+    ) -> StoreFuture<'a, Saved> {
         Box::pin(async move {
             self.saves.fetch_add(1, Ordering::SeqCst);
             if countdown(&self.vanish_before) == 1 {
@@ -175,11 +169,7 @@ impl CredentialStore for TestStore {
         })
     }
 
-    fn reserve<'a>(
-        &'a self,
-        _: &'a CredentialKey,
-        _: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn reserve<'a>(&'a self, _: &'a CredentialKey, _: &'a mut Guard) -> StoreFuture<'a, ()> {
         let is_full = self.is_full.load(Ordering::SeqCst);
         Box::pin(async move {
             if is_full {
@@ -194,7 +184,7 @@ impl CredentialStore for TestStore {
         key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    ) -> StoreFuture<'a, bool> {
         self.inner.remove(key, issuer, guard)
     }
 

@@ -17,7 +17,7 @@ struct Source {
 }
 
 impl KeySource for Source {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Host
     }
 
@@ -31,10 +31,6 @@ impl KeySource for Source {
         } else {
             Box::pin(future::pending())
         }
-    }
-
-    fn remove(&self, _id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
     }
 
     fn describe(&self) -> String {
@@ -103,8 +99,8 @@ async fn file_of_a_newer_version_stops_a_rekey_before_the_old_key_is_removed() {
     let error = store.rekey(Source { answers: true }).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Newer, "{error}");
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
-    let policy = crate::file::header::PolicyFile::read(&store.folder().join("store.json"));
-    assert!(policy.unwrap().unwrap().of_machine(None).previous.is_some());
+    let header = crate::file::header::StoreHeader::read(&store.folder().join("store.json"));
+    assert!(header.unwrap().unwrap().of_machine(None).previous.is_some());
 }
 
 #[tokio::test]
