@@ -33,11 +33,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         (HttpErrorKind::Malformed, _) => Code::NotHttp,
         _ => Code::RequestRefused,
     };
-    let found = Finding::from_error(code, error);
-    let found = match code.party() {
-        ResponsibleParty::Server => found.with_party(side),
-        _ => found,
-    };
+    let found = from_error(code, error, side);
     let host = Url::parse(error.url()).ok();
     let host = host.as_ref().and_then(Url::host_str).unwrap_or("the host");
     match code {
@@ -131,11 +127,7 @@ fn of_certificate(
         CertificateFault::AnotherHost => Code::CertificateForAnotherHost,
         _ => Code::CertificateRefused,
     };
-    let found = Finding::from_error(code, error);
-    let found = match code.party() {
-        ResponsibleParty::Server => found.with_party(side),
-        _ => found,
-    };
+    let found = from_error(code, error, side);
     let found = match code {
         Code::AuthorityUnknown => found.hint_setting("trust", None),
         _ => found,
@@ -143,6 +135,15 @@ fn of_certificate(
     match refused.hint() {
         Some(hint) => found.text(hint),
         None => found,
+    }
+}
+
+/// A finding whose code makes the server responsible is about the `side` that was asked.
+fn from_error(code: Code, error: &HttpError, side: ResponsibleParty) -> Finding {
+    let found = Finding::from_error(code, error);
+    match code.party() {
+        ResponsibleParty::Server => found.with_party(side),
+        _ => found,
     }
 }
 

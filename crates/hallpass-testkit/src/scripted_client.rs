@@ -82,17 +82,17 @@ impl ScriptedClient {
         self
     }
 
-    /// Each response is given once the gate is open.
-    #[must_use]
-    pub fn with_gate(mut self, gate: &Gate) -> Self {
-        self.gate = Some(gate.clone());
-        self
-    }
-
     /// Each request takes this long by the clock.
     #[must_use]
     pub fn with_time(mut self, clock: FakeClock, duration: Duration) -> Self {
         self.time = Some((clock, duration));
+        self
+    }
+
+    /// Each response is given once the gate is open.
+    #[must_use]
+    pub fn with_gate(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
         self
     }
 
