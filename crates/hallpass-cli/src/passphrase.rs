@@ -1,6 +1,6 @@
-//! Passphrases: from a file, from a variable, or from a person who types it unseen.
+//! Passphrases: from a file, from a variable, or from a user who types it unseen.
 
-use std::{fs, path::PathBuf, sync::Mutex};
+use std::{fs, future::ready, path::PathBuf, sync::Mutex};
 
 use hallpass::{
     BoxFuture,
@@ -135,10 +135,15 @@ impl KeySource for Passphrases {
     }
 
     fn remove(&self, _: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(ready(Ok(())))
     }
 
     fn describe(&self) -> String {
-        "a passphrase".to_owned()
+        let Named { file, variable } = &self.named;
+        match (file, variable) {
+            (Some(file), _) => format!("the passphrase in `{}`", file.display()),
+            (None, Some(name)) => format!("the passphrase in the environment variable `{name}`"),
+            (None, None) => "a passphrase".to_owned(),
+        }
     }
 }
