@@ -8,10 +8,10 @@ use hallpass::{
 };
 use hallpass_doctor::{Code, Severity};
 use hallpass_testkit::{
-    Endpoint, FakeClock, Fault, Gate, Identity, ListenOptions, Person, ServerTls, TestCa,
+    ConnectProxy, Endpoint, FakeClock, Fault, Gate, Identity, ListenOptions, Person, ServerTls,
+    TestCa,
 };
 
-use crate::connect_proxy::ConnectProxy;
 use crate::{
     fixture::{Fixture, always},
     raw,
@@ -181,7 +181,7 @@ async fn https_where_http_is_spoken_and_the_other_way_round() {
 #[tokio::test]
 async fn a_proxy_that_refuses_and_one_that_is_not_there() {
     let ca = TestCa::new().unwrap();
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let mut fixture = secure(&ca, ca.server().unwrap(), only(&ca)).await;
     let through = |url: &str| ProxyConfig::all(Proxy::parse(url).unwrap());
     fixture.http.proxy = through(&proxy.url());

@@ -12,14 +12,12 @@ use hallpass::{
     login::Interaction,
 };
 use hallpass_testkit::{
-    AuthorizationServerOptions, Endpoint, Identity, ListenOptions, Person, ServerTls, TestCa,
+    AuthorizationServerOptions, ConnectProxy, Endpoint, Identity, ListenOptions, Person, ServerTls,
+    TestCa,
 };
 use http::{HeaderMap, HeaderValue};
 
-use crate::{
-    connect_proxy::ConnectProxy,
-    fixture::{Browser, Fixture, add, chain, connect},
-};
+use crate::fixture::{Browser, Fixture, add, chain, connect};
 
 const HEADER: &str = "x-corp-gateway";
 
@@ -121,7 +119,7 @@ async fn without_the_authority_nothing_is_sent() {
 #[tokio::test]
 async fn all_of_a_corporate_network_at_once() {
     let (ca, fixture) = guarded_world().await;
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let laptop = ca.client("laptop").unwrap();
     let hallpass = fixture
         .host()
@@ -175,7 +173,7 @@ async fn all_of_a_corporate_network_at_once() {
 #[tokio::test]
 async fn what_is_missing_in_a_corporate_network_is_named() {
     let (ca, fixture) = guarded_world().await;
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let laptop = ca.client("laptop").unwrap();
     let whole = || guarded_config(&ca, &fixture, &proxy.url(), Some(&laptop));
     let without_authority = whole().with_trust(Trust::Platform);
