@@ -3,14 +3,14 @@
 //! The script is a list of entries: a [`RequestPattern`] and the [`ScriptedResponse`] to a request that
 //! it fits. A request takes the first entry that fits and uses it up; the last entry that fits stays,
 //! so that one entry answers any number of requests. A [strict](ScriptedClient::strict) client uses up
-//! the last one as well. A request that no entry fits gets the
-//! fallback, or has no connection.
+//! the last one as well. A request that no entry fits gets the fallback, goes through the fallback
+//! client, or has no connection.
 
 use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -58,6 +58,7 @@ pub struct ScriptedClient {
     requests: Mutex<Vec<SentRequest>>,
     strict: bool,
     fallback: Option<ScriptedResponse>,
+    fallback_client: Option<Arc<dyn HttpClient>>,
     gate: Option<Gate>,
     time: Option<(FakeClock, Duration)>,
 }
@@ -79,6 +80,13 @@ impl ScriptedClient {
     #[must_use]
     pub fn with_fallback(mut self, response: ScriptedResponse) -> Self {
         self.fallback = Some(response);
+        self
+    }
+
+    /// Sends a request that no entry fits through this client.
+    #[must_use]
+    pub fn with_fallback_client(mut self, client: Arc<dyn HttpClient>) -> Self {
+        self.fallback_client = Some(client);
         self
     }
 
@@ -137,7 +145,8 @@ impl ScriptedClient {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, request: &SentRequest) -> ScriptedResponse {
+    /// The response to a request; `None` where no entry fits.
+    fn next(&self, request: &SentRequest) -> Option<ScriptedResponse> {
         let mut entries = self.entries();
         let fits = |index: &usize| entries.get(*index).is_some_and(|(it, _)| it.fits(request));
         let mut fitting = (0..entries.len()).filter(fits);
@@ -147,10 +156,7 @@ impl ScriptedClient {
             Some(index) => entries.remove(index),
             None => None,
         };
-        let scripted = entry.map(|(_, response)| response);
-        scripted
-            .or_else(|| self.fallback.clone())
-            .unwrap_or_else(ScriptedResponse::unscripted)
+        Some(entry?.1)
     }
 }
 
@@ -161,17 +167,24 @@ impl HttpClient for ScriptedClient {
         options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let sent = SentRequest { request, options };
-        let response = self.next(&sent);
+        let scripted = self.next(&sent).or_else(|| self.fallback.clone());
         let (target, url) = (sent.options.target, sent.url());
-        self.sent().push(sent);
+        self.sent().push(sent.clone());
         if let Some((clock, duration)) = &self.time {
             clock.advance(*duration);
         }
         Box::pin(async move {
-            for gate in [&self.gate, &response.gate].into_iter().flatten() {
+            let gate = scripted
+                .as_ref()
+                .and_then(|response| response.gate.as_ref());
+            for gate in [self.gate.as_ref(), gate].into_iter().flatten() {
                 gate.pass().await;
             }
-            response.into_response(target, url)
+            match (scripted, &self.fallback_client) {
+                (Some(response), _) => response.into_response(target, url),
+                (None, Some(client)) => client.open(sent.request, sent.options).await,
+                (None, None) => ScriptedResponse::unscripted().into_response(target, url),
+            }
         })
     }
 }

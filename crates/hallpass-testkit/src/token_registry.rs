@@ -376,7 +376,7 @@ impl Pages {
 impl fmt::Debug for TokenRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.open(|pages| {
-            f.debug_struct("TokenBook")
+            f.debug_struct("TokenRegistry")
                 .field("families", &pages.families.len())
                 .field("access_tokens", &pages.access.len())
                 .field("refresh_tokens", &pages.refresh.len())

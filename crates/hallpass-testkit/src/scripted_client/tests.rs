@@ -67,6 +67,18 @@ async fn fallback_answers_what_no_entry_fits() {
 }
 
 #[tokio::test]
+async fn request_that_no_entry_fits_goes_through_the_fallback_client() {
+    let inner = Arc::new(ScriptedClient::new());
+    inner.on(TOKEN, responses([500]));
+    inner.on(SERVER, responses([401]));
+    let client = ScriptedClient::new().with_fallback_client(inner.clone());
+    client.on("/token", responses([200]));
+    assert_eq!(statuses(&client, [TOKEN, SERVER]).await, [200, 401]);
+    assert_eq!(client.requests().len(), 2);
+    assert_eq!(inner.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn client_behind_a_gate_waits_for_it() {
     let gate = Gate::new();
     let client = Arc::new(ScriptedClient::new().with_gate(&gate));
