@@ -21,6 +21,7 @@ use hallpass_core::{
     http::{Body, Chunks, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use crate::{FakeClock, Gate};
@@ -48,7 +49,7 @@ use crate::{FakeClock, Gate};
 /// };
 /// assert_eq!(send().await.unwrap_err().kind(), HttpErrorKind::Timeout);
 /// assert_eq!(send().await?.status(), 200);
-/// assert_eq!(client.requests()[1].form_value("grant_type").as_deref(), Some("x"));
+/// assert_eq!(client.requests()[1].parameter("grant_type").as_deref(), Some("x"));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -130,6 +131,13 @@ impl ScriptedClient {
     /// What was sent so far, in order.
     pub fn requests(&self) -> Vec<SentRequest> {
         self.sent().clone()
+    }
+
+    /// What was sent to a path so far, in order.
+    pub fn requests_to(&self, path: &str) -> Vec<SentRequest> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path() == path);
+        requests
     }
 
     /// What was sent since the last call.
@@ -284,10 +292,18 @@ impl SentRequest {
             .collect()
     }
 
-    /// The first value of a parameter of its form.
-    pub fn form_value(&self, name: &str) -> Option<String> {
-        let mut form = self.form().into_iter();
-        form.find(|(key, _)| key == name).map(|(_, value)| value)
+    /// All values of a parameter of its form.
+    pub fn parameters(&self, name: &str) -> Vec<String> {
+        let form = self.form().into_iter();
+        form.filter(|(key, _)| key == name)
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// The one value of a parameter of its form; `None` where there is none or more than one.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut values = self.parameters(name);
+        values.pop().filter(|_| values.is_empty())
     }
 
     fn url(&self) -> Url {
@@ -327,11 +343,20 @@ impl ScriptedResponse {
         Self::with_head(Ok(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)))
     }
 
-    /// A response with a JSON body.
-    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+    /// A response with a JSON body: a text, or a value of `serde_json`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a test writes no `&` for a value it makes"
+    )]
+    pub fn json(status: u16, body: impl ToString) -> Self {
         Self::new(status)
             .with_header(header::CONTENT_TYPE.as_str(), "application/json")
-            .with_chunk(body)
+            .with_chunk(body.to_string())
+    }
+
+    /// An error of OAuth (RFC 6749 §5.2).
+    pub fn oauth_error(status: u16, code: &str) -> Self {
+        Self::json(status, json!({ "error": code }))
     }
 
     /// A 200 with an event stream.

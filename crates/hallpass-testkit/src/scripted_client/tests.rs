@@ -18,7 +18,7 @@ async fn send(
         _ => RequestOptions::authorization_server(&server),
     };
     let request = Request::builder().method(method).uri(url);
-    let request = request.body(Bytes::from("a=1&b=2")).unwrap();
+    let request = request.body(Bytes::from("a=1&b=2&c=3&c=4")).unwrap();
     (client as &dyn HttpClient).fetch(request, options).await
 }
 
@@ -75,6 +75,7 @@ async fn request_that_no_entry_fits_goes_through_the_fallback_client() {
     client.on("/token", responses([200]));
     assert_eq!(statuses(&client, [TOKEN, SERVER]).await, [200, 401]);
     assert_eq!(client.requests().len(), 2);
+    assert_eq!(client.requests_to("/token").len(), 1);
     assert_eq!(inner.requests().len(), 1);
 }
 
@@ -197,8 +198,9 @@ async fn sent_request_gives_its_form_and_hides_it_from_debug() {
     let [sent] = &client.take_requests()[..] else {
         panic!("one request")
     };
-    assert_eq!(sent.form_value("b").as_deref(), Some("2"));
-    assert_eq!(sent.form_value("c"), None);
+    assert_eq!(sent.parameter("b").as_deref(), Some("2"));
+    assert_eq!(sent.parameter("c"), None);
+    assert_eq!(sent.parameters("c"), ["3", "4"]);
     assert_eq!(sent.header("authorization"), None);
     assert_eq!(format!("{sent:?}"), "POST /token");
     assert!(client.requests().is_empty());

@@ -12,7 +12,7 @@ use hallpass::{
 };
 use hallpass_testkit::{
     AuthorizationServerOptions, Behaviour, Endpoint, MetadataPath, RecordedRequest, ScriptedClient,
-    ScriptedResponse, SentRequest, StaticClient,
+    ScriptedResponse, StaticClient,
 };
 use url::Url;
 
@@ -94,7 +94,7 @@ pub(crate) async fn login_with_pushed_request() -> usize {
             .interactive(Arc::clone(&pushed) as Arc<dyn Interaction>)
     })
     .await;
-    count + pushed.requests().len()
+    count + pushed.http.requests_to("/par").len()
 }
 
 /// A start with a token that is still good: the OAuth requests before the first MCP request, and
@@ -183,12 +183,6 @@ impl Pushed {
             browser: Arc::clone(&fixture.browser) as Arc<dyn Interaction>,
         }
     }
-
-    fn requests(&self) -> Vec<SentRequest> {
-        let mut requests = self.http.requests();
-        requests.retain(|request| request.path() == "/par");
-        requests
-    }
 }
 
 impl Interaction for Pushed {
@@ -196,7 +190,7 @@ impl Interaction for Pushed {
         let mut whole = url.clone();
         let reference = url.query_pairs().find(|(name, _)| name == "request_uri");
         assert_eq!(reference.unwrap().1, "urn:example:pushed");
-        let pushed = self.requests().pop().unwrap().form();
+        let pushed = self.http.requests_to("/par").pop().unwrap().form();
         whole.query_pairs_mut().clear().extend_pairs(pushed);
         Box::pin(async move { self.browser.open(&whole).await })
     }

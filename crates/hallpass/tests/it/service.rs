@@ -9,7 +9,7 @@ use hallpass::{
     service::{ServiceClient, ServiceGrant},
     settings::PreRegisteredClient,
 };
-use hallpass_testkit::{Endpoint, FakeClock, ScriptedClient, ScriptedResponse, SentRequest};
+use hallpass_testkit::{Endpoint, FakeClock, ScriptedClient, ScriptedResponse};
 use serde_json::json;
 
 use crate::fixture::{Fixture, add, connect};
@@ -39,13 +39,7 @@ fn issue_token(fixture: &Fixture, network: &ScriptedClient) {
         "token_type": "Bearer",
         "expires_in": LIFETIME,
     });
-    network.replace("/token", [ScriptedResponse::json(200, body.to_string())]);
-}
-
-fn token_requests(network: &ScriptedClient) -> Vec<SentRequest> {
-    let mut requests = network.requests();
-    requests.retain(|request| request.path() == "/token");
-    requests
+    network.replace("/token", [ScriptedResponse::json(200, body)]);
 }
 
 #[tokio::test]
@@ -58,7 +52,7 @@ async fn service_signs_in_on_the_challenge_and_again_when_its_token_ends() {
     let hallpass = host(&fixture, &network, &clock);
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 2, 3).await, "5");
-    assert_eq!(token_requests(&network).len(), 1);
+    assert_eq!(network.requests_to("/token").len(), 1);
     let record = hallpass.record().await.unwrap().unwrap();
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(record.grant.unwrap().kind, GrantKind::ClientCredentials);
@@ -75,21 +69,21 @@ async fn service_signs_in_on_the_challenge_and_again_when_its_token_ends() {
     issue_token(&fixture, &network);
     clock.advance(Duration::from_secs(LIFETIME - 10));
     assert_eq!(add(&client, 3, 4).await, "7");
-    assert_eq!((token_requests(&network).len(), refused()), (2, 1));
+    assert_eq!((network.requests_to("/token").len(), refused()), (2, 1));
 
     // Revoked before its end: the server says so.
     fixture.issuer.expire_access_tokens();
     issue_token(&fixture, &network);
     assert_eq!(add(&client, 4, 5).await, "9");
-    assert_eq!(token_requests(&network).len(), 3);
+    assert_eq!(network.requests_to("/token").len(), 3);
     client.cancel().await.unwrap();
 
-    for request in token_requests(&network) {
+    for request in network.requests_to("/token") {
         assert_eq!(
             request.header("authorization"),
             Some("Basic bWFjaGluZTpzZWNyZXQ=")
         );
-        let value = |name| request.form_value(name);
+        let value = |name| request.parameter(name);
         assert_eq!(value("grant_type").as_deref(), Some("client_credentials"));
         assert_eq!(value("resource"), Some(fixture.server.url()));
     }
