@@ -450,19 +450,6 @@ impl ScriptedResponse {
     }
 }
 
-impl From<Response<Bytes>> for ScriptedResponse {
-    fn from(response: Response<Bytes>) -> Self {
-        let (head, body) = response.into_parts();
-        let mut scripted = Self::with_head(Ok(head.status)).with_chunk(body);
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = head.headers.iter();
-        scripted.headers = headers
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect();
-        scripted
-    }
-}
-
 struct ScriptedChunks {
     chunks: VecDeque<Chunk>,
     target: RequestTarget,

@@ -207,13 +207,13 @@ async fn sent_request_gives_its_form_and_hides_it_from_debug() {
 }
 
 #[tokio::test]
-async fn http_response_is_given_as_it_is() {
+async fn oauth_error_is_a_json_body_with_its_code() {
     let client = ScriptedClient::new();
-    let response = Response::builder().status(429).header("retry-after", "7");
-    let response = response.body(Bytes::from("later")).unwrap();
-    client.on(RequestPattern::any(), [response.into()]);
+    let error = ScriptedResponse::oauth_error(429, "slow_down").with_header("retry-after", "7");
+    client.on(RequestPattern::any(), [error]);
     let response = send(&client, Method::GET, TOKEN).await.unwrap();
     assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["retry-after"], "7");
-    assert_eq!(&response.body()[..], b"later");
+    assert_eq!(&response.body()[..], br#"{"error":"slow_down"}"#);
 }
