@@ -56,7 +56,7 @@ impl Diagnosis<'_> {
                     ));
                 }
                 if let Some(holder) = holders.sign_in {
-                    let what = format!("{holder} is asking a person to sign in");
+                    let what = format!("{holder} is asking a user to sign in");
                     step.push_finding(
                         Finding::new(Code::SignInUnderWay, what)
                             .text("finish that sign-in, or end that process"),

@@ -43,7 +43,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
     pkce(step, discovered, settings);
     if server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_none() {
         let what = format!(
-            "`{}` names neither an authorization endpoint nor one for devices: a person can't \
+            "`{}` names neither an authorization endpoint nor one for devices: a user can't \
              sign in there",
             server.issuer
         );

@@ -74,7 +74,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
             let found = found.hint_setting("endpoints", None);
             match names {
                 Some(_) => found.text(
-                    "what a person configures is always allowed: name it only if you trust it, \
+                    "what a user configures is always allowed: name it only if you trust it, \
                      for the server may be hostile",
                 ),
                 None => found,

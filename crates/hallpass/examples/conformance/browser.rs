@@ -1,4 +1,4 @@
-//! A browser whose person agrees to everything, in the place of a window.
+//! A browser whose user agrees to everything, in the place of a window.
 
 use bytes::Bytes;
 use hallpass::{

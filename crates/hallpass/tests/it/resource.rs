@@ -7,7 +7,7 @@ use rmcp::ServiceExt;
 use crate::fixture::{Fixture, add, chain, connect};
 
 #[tokio::test]
-async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
+async fn authorization_endpoint_with_query_gets_one_resource() {
     let options = AuthorizationServerOptions {
         behaviour: Behaviour {
             authorization_query: Some("tenant=1".to_owned()),
@@ -35,7 +35,7 @@ async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
 }
 
 #[tokio::test]
-async fn a_bare_origin_goes_out_as_it_was_published() {
+async fn published_resource_without_slash_is_sent_unchanged() {
     let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.protection.resource = PublishedResource::Origin;
     })
@@ -63,7 +63,7 @@ async fn a_bare_origin_goes_out_as_it_was_published() {
 }
 
 #[tokio::test]
-async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browser_opens() {
+async fn mismatched_resource_setting_is_refused_before_the_browser_opens() {
     let fixture = Fixture::new().await;
     let other = "https://other.example/mcp";
     let settings = |allow_mismatch| {
