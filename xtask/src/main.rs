@@ -26,7 +26,9 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         CommandLine::Wrong(error) => {
-            error.iter().for_each(|error| line(error));
+            if let Some(error) = error {
+                line(&error);
+            }
             print_usage();
             return ExitCode::from(2);
         }

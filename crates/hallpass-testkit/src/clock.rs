@@ -91,7 +91,7 @@ impl fmt::Debug for FakeClock {
             .field("now", &time.wall)
             .field("monotonic", &time.monotonic)
             .field("sleepers", &self.sleepers())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
