@@ -19,19 +19,20 @@ use workspace::Workspace;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((name, rest)) = arguments.split_first() else {
-        return usage("");
+    let (steps, rest) = match CommandLine::parse(&arguments) {
+        CommandLine::Steps(steps, rest) => (steps, rest),
+        CommandLine::Help => {
+            print_usage();
+            return ExitCode::SUCCESS;
+        }
+        CommandLine::Wrong(error) => {
+            if let Some(error) = error {
+                line(&error);
+            }
+            print_usage();
+            return ExitCode::from(2);
+        }
     };
-    let steps: Vec<&Step> = match &**name {
-        "ci" if rest.is_empty() => STEPS.iter().filter(|step| step.in_ci).collect(),
-        name => STEPS.iter().filter(|step| step.name == name).collect(),
-    };
-    if steps.is_empty() {
-        return usage(&format!("there is no step `{name}`"));
-    }
-    if let Some(argument) = steps[0].unknown(rest) {
-        return usage(&format!("{name} does not take `{argument}`"));
-    }
     let workspace = match Workspace::find() {
         Ok(workspace) => workspace,
         Err(failure) => {
@@ -40,6 +41,38 @@ fn main() -> ExitCode {
         }
     };
     run(&workspace, &steps, rest)
+}
+
+/// What the arguments ask for.
+enum CommandLine<'a> {
+    Steps(Vec<&'static Step>, &'a [String]),
+    Help,
+    /// Why nothing can be run; `None` where nothing was asked for.
+    Wrong(Option<String>),
+}
+
+impl<'a> CommandLine<'a> {
+    fn parse(arguments: &'a [String]) -> Self {
+        let Some((name, rest)) = arguments.split_first() else {
+            return Self::Wrong(None);
+        };
+        let is_help = |word: &str| matches!(word, "--help" | "-h");
+        if is_help(name) || name == "help" {
+            return Self::Help;
+        }
+        let steps: Vec<&Step> = match &**name {
+            "ci" => STEPS.iter().filter(|step| step.in_ci).collect(),
+            name => STEPS.iter().filter(|step| step.name == name).collect(),
+        };
+        let Some(step) = steps.first() else {
+            return Self::Wrong(Some(format!("there is no step `{name}`")));
+        };
+        match step.unknown(rest) {
+            None => Self::Steps(steps, rest),
+            Some(word) if is_help(word) => Self::Help,
+            Some(word) => Self::Wrong(Some(format!("{name} does not take `{word}`"))),
+        }
+    }
 }
 
 /// Runs the steps up to the first that fails, and prints the time of each.
@@ -65,10 +98,7 @@ fn run(workspace: &Workspace, steps: &[&Step], arguments: &[String]) -> ExitCode
     code
 }
 
-fn usage(error: &str) -> ExitCode {
-    if !error.is_empty() {
-        line(error);
-    }
+fn print_usage() {
     line("usage: cargo xtask ci | STEP [ARGUMENT…]\n");
     line("  ci           every step marked *, in this order");
     for step in STEPS {
@@ -81,5 +111,37 @@ fn usage(error: &str) -> ExitCode {
             line(&format!("{:15}{option:<14} {about}", ""));
         }
     }
-    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_no_error() {
+        let outcome = |line: &str| {
+            let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            match CommandLine::parse(&arguments) {
+                CommandLine::Steps(steps, rest) => format!("{} {}", steps[0].name, rest.len()),
+                CommandLine::Help => "help".to_owned(),
+                CommandLine::Wrong(error) => error.unwrap_or_default(),
+            }
+        };
+        for (line, expected) in [
+            ("--help", "help"),
+            ("-h", "help"),
+            ("help", "help"),
+            ("ci --help", "help"),
+            ("fmt --help", "help"),
+            // Arguments of cargo test.
+            ("test --help", "test 1"),
+            ("fmt", "fmt 0"),
+            ("", ""),
+            ("fm", "there is no step `fm`"),
+            ("ci fmt", "ci does not take `fmt`"),
+            ("fmt --what", "fmt does not take `--what`"),
+        ] {
+            assert_eq!(outcome(line), expected, "{line}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) enum Code {
     Usage,
     /// A sign-in is required.
     SignInRequired,
-    /// The server or the person said no.
+    /// The server or the user said no.
     Refused,
     /// The network, or another passing fault: trying again may help.
     Network,
@@ -240,7 +240,7 @@ impl CommandError {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for a user.
     pub(crate) fn hints(&self) -> &[String] {
         &self.hints
     }

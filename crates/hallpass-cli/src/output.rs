@@ -161,7 +161,7 @@ impl Output {
         Ok(())
     }
 
-    /// The command's result: `text` for a person, or `data` in the envelope
+    /// The command's result: `text` for a user, or `data` in the envelope
     /// `{"ok": true, "result": …}` for a script.
     pub(crate) fn result(&self, text: &str, data: &Value) {
         let shown = if self.json {
@@ -172,7 +172,7 @@ impl Output {
         self.data(&shown);
     }
 
-    /// One line of a longer result for a person; a script gets nothing until
+    /// One line of a longer result for a user; a script gets nothing until
     /// [`result`](Self::result).
     pub(crate) fn line(&self, text: &str) {
         if !self.json {
@@ -192,14 +192,14 @@ impl Output {
         }
     }
 
-    /// Advice to a person at a terminal; a pipe has no use for it.
+    /// Advice to a user at a terminal; a pipe has no use for it.
     pub(crate) fn hint(&self, text: &str) {
         if self.width.is_some() {
             self.status(&format!("{} {text}", self.talk.tone(Tone::Advice, "hint:")));
         }
     }
 
-    /// The result for a script, where a person has been shown it line by line.
+    /// The result for a script, where a user has been shown it line by line.
     pub(crate) fn data_only(&self, data: &Value) {
         if self.json {
             self.data(&self.envelope(true, "result", data));

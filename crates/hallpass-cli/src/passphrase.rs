@@ -1,4 +1,4 @@
-//! Passphrases: from a file, from a variable, or from a person who types it unseen.
+//! Passphrases: from a file, from a variable, or from a user who types it unseen.
 
 use std::{fs, path::PathBuf, sync::Mutex};
 
@@ -135,6 +135,11 @@ impl KeySource for Passphrases {
     }
 
     fn describe(&self) -> String {
-        "a passphrase".to_owned()
+        let Named { file, variable } = &self.named;
+        match (file, variable) {
+            (Some(file), _) => format!("the passphrase in `{}`", file.display()),
+            (None, Some(name)) => format!("the passphrase in the environment variable `{name}`"),
+            (None, None) => "a passphrase".to_owned(),
+        }
     }
 }

@@ -313,7 +313,7 @@ impl ServerOptions {
         self.token_env.is_some() || self.token_file.is_some() || self.token_command.is_some()
     }
 
-    /// The same options for a person who signs in.
+    /// The same options for a user who signs in.
     pub(crate) fn without_token_source(&self) -> Self {
         Self {
             token_env: None,

@@ -1,4 +1,4 @@
-//! What a person calls a server, and the command lines that are shown to them.
+//! What a user calls a server, and the command lines that are shown to them.
 
 use std::path::PathBuf;
 

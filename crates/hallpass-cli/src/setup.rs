@@ -24,7 +24,7 @@ use crate::{
 
 /// The user who can sign in, and how.
 #[derive(Clone)]
-pub(crate) struct Person {
+pub(crate) struct User {
     pub(crate) interaction: Arc<dyn Interaction>,
     /// How long they may take.
     pub(crate) limit: Duration,
@@ -86,7 +86,7 @@ impl Setup {
         program: &Program,
         server: &Server,
         options: Options,
-        person: Option<Person>,
+        user: Option<User>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
         let server_ref = ServerRef::new(&key, program);
@@ -109,14 +109,14 @@ impl Setup {
         };
         // With an external token source only the options are saved.
         let handed_in = options.have_token_source();
-        let store = match &person {
+        let store = match &user {
             Some(_) if !handed_in => Store::open_or_create(program).await?,
             _ => Store::open(program).await?,
         };
         let environment = &program.environment;
         let mut settings = settings::settings(&options, environment)?;
         if let (Some(_), Some(true), Some(client)) = (
-            &person,
+            &user,
             options.client_secret_prompt,
             &mut settings.client.pre_registered,
         ) {
@@ -125,11 +125,11 @@ impl Setup {
             let output = &program.output;
             client_credentials::typed(client, record, prompts_again, environment, output).await?;
         }
-        let mut person = person;
-        if let Some(person) = &mut person {
-            person.has_another_account = has_another_account(&key, &*store.port()).await?;
+        let mut user = user;
+        if let Some(user) = &mut user {
+            user.has_another_account = has_another_account(&key, &*store.port()).await?;
         }
-        let hallpass = build(key, &options, settings, store.port(), person, program)?;
+        let hallpass = build(key, &options, settings, store.port(), user, program)?;
         program.opened(&hallpass);
         Ok(Self {
             server_ref,
@@ -235,17 +235,17 @@ fn build(
     options: &ServerOptions,
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
-    person: Option<Person>,
+    user: Option<User>,
     program: &Program,
 ) -> Result<Hallpass, CommandError> {
     let mut builder = builder(key, options, settings, store, program)?;
-    if let Some(person) = person {
+    if let Some(user) = user {
         let parameters = settings::authorize_params(options)?;
-        builder = builder.interactive_with(person.interaction, move |login| {
+        builder = builder.interactive_with(user.interaction, move |login| {
             let login = login
-                .timeout(person.limit)
-                .device_grant(person.device)
-                .another_account(person.has_another_account);
+                .timeout(user.limit)
+                .device_grant(user.device)
+                .another_account(user.has_another_account);
             parameters.into_iter().fold(login, |login, (name, value)| {
                 login.authorize_parameter(name, value)
             })

@@ -1,4 +1,4 @@
-//! A person at a terminal: where a login shows its URL and says what it does.
+//! A user at a terminal: where a login shows its URL and says what it does.
 
 use std::{io::stdin, thread};
 

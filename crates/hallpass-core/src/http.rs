@@ -25,12 +25,12 @@ pub trait HttpClient: Send + Sync + fmt::Debug {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>>;
 }
 
 impl dyn HttpClient + '_ {
-    /// Sends `request` and reads the whole body, up to the policy's cap.
+    /// Sends `request` and reads the whole body, up to the cap of `options`.
     ///
     /// # Errors
     ///
@@ -38,11 +38,11 @@ impl dyn HttpClient + '_ {
     pub async fn fetch(
         &self,
         request: Request<Bytes>,
-        policy: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
-        let (target, body_cap) = (policy.target, policy.body_cap);
-        let (head, mut body) = self.open(request, policy).await?.into_parts();
+        let (target, body_cap) = (options.target, options.body_cap);
+        let (head, mut body) = self.open(request, options).await?.into_parts();
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;

@@ -8,7 +8,7 @@ use hallpass_core::{
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
 use hallpass_session::{SessionError, SignInNeed};
 
-use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
+use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata};
 
 impl Diagnosis<'_> {
     /// Where credentials are kept, whether they can be read, and which process holds a lock. Reads the record.
@@ -56,7 +56,7 @@ impl Diagnosis<'_> {
                     ));
                 }
                 if let Some(holder) = holders.sign_in {
-                    let what = format!("{holder} is asking a person to sign in");
+                    let what = format!("{holder} is asking a user to sign in");
                     step.push_finding(
                         Finding::new(Code::SignInUnderWay, what)
                             .text("finish that sign-in, or end that process"),
@@ -207,13 +207,10 @@ impl Diagnosis<'_> {
             if let Some(kept) = kept
                 && kept != discovered.resource.as_ref()
             {
-                let name = |resource: Option<&hallpass_core::Resource>| {
-                    resource.map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.as_str()))
-                };
                 let what = format!(
                     "the token was asked for with the resource {}, and the server wants {} now",
-                    name(kept),
-                    name(discovered.resource.as_ref())
+                    metadata::quoted_resource(kept),
+                    metadata::quoted_resource(discovered.resource.as_ref())
                 );
                 step.push_finding(Finding::new(Code::ResourceChanged, what).hint(Hint::SignIn));
             }

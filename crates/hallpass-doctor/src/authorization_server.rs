@@ -43,7 +43,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
     pkce(step, discovered, settings);
     if server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_none() {
         let what = format!(
-            "`{}` names neither an authorization endpoint nor one for devices: a person can't \
+            "`{}` names neither an authorization endpoint nor one for devices: a user can't \
              sign in there",
             server.issuer
         );
@@ -181,8 +181,8 @@ impl Diagnosis<'_> {
                 continue;
             };
             let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
-            let policy = RequestOptions::authorization_server(&self.key().server);
-            if let Err(error) = http.open(request, policy).await {
+            let options = RequestOptions::authorization_server(&self.key().server);
+            if let Err(error) = http.open(request, options).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = ResponsibleParty::AuthorizationServer;
                 step.push_finding(unanswered::finding(&error, side, proxy.as_deref()));

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{
     Code, Finding, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint, mcp,
-    opening::InitializeOutcome,
+    metadata, opening::InitializeOutcome,
 };
 
 /// A token that is younger than this, in seconds, has just been issued.
@@ -121,9 +121,6 @@ impl Diagnosis<'_> {
         let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
         let asked = grant.and_then(|grant| grant.resource.as_ref());
         let wanted = self.discovered.as_ref().and_then(|it| it.resource.as_ref());
-        let name = |resource: Option<&hallpass_core::Resource>| {
-            resource.map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.as_str()))
-        };
         let for_another = self.discovered.is_some() && asked != wanted;
         let age = grant.map(|grant| {
             self.doctor
@@ -137,8 +134,8 @@ impl Diagnosis<'_> {
             let what = format!(
                 "the server refuses the token (it says {said}): it was asked for with the resource \
                  {}, and the server wants {}",
-                name(asked),
-                name(wanted)
+                metadata::quoted_resource(asked),
+                metadata::quoted_resource(wanted)
             );
             return Finding::new(Code::AnotherAudience, what)
                 .with_party(ResponsibleParty::Here)
@@ -148,7 +145,7 @@ impl Diagnosis<'_> {
             let what = format!(
                 "the server refuses a token that was issued just now for the resource {} (it says \
                  {said}): it may expect another audience than its metadata says",
-                name(asked)
+                metadata::quoted_resource(asked)
             );
             return Finding::new(Code::FreshTokenRefused, what)
                 .hint_setting("resource", None)
@@ -160,7 +157,7 @@ impl Diagnosis<'_> {
         let what = format!(
             "the server refuses the token, which has not ended (it says {said}): it was revoked, or \
              the server expects another audience than {}",
-            name(asked)
+            metadata::quoted_resource(asked)
         );
         let found = Finding::new(Code::TokenRefused, what);
         let renewable = grant.is_some_and(|grant| grant.refresh_token.is_some());

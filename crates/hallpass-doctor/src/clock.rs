@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_tolerable_and_the_least_difference_counts() {
+    fn clock_skew_is_the_least_difference_beyond_a_minute() {
         check(&[], None);
         check(&[(60, 0)], None);
         check(&[(-70, 10)], None);

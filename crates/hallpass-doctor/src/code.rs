@@ -4,17 +4,21 @@
 //! explanation. `docs/troubleshooting.md` lists the same.
 
 use hallpass_core::Remedy;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::{ResponsibleParty, Severity};
 
 macro_rules! codes {
     ($($name:ident $word:literal $severity:ident $party:ident $remedy:ident $spec:literal $explanation:literal)*) => {
         /// What was found. Codes don't change their meaning; new ones may come.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         #[non_exhaustive]
         pub enum Code {
-            $(#[doc = concat!("`", $word, "`: ", $explanation, ".")] $name,)*
+            $(
+                #[doc = concat!("`", $word, "`: ", $explanation, ".")]
+                #[serde(rename = $word)]
+                $name,
+            )*
         }
 
         impl Code {
@@ -52,12 +56,6 @@ macro_rules! codes {
             }
         }
     };
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
 }
 
 codes! {

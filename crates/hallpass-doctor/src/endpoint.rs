@@ -122,7 +122,11 @@ async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
         redacted_url(url),
         status.as_u16()
     );
-    let finding = Finding::new(Code::NotFound, what);
+    with_other_url(Finding::new(Code::NotFound, what), server).await
+}
+
+/// Adds the URL at which there is an MCP endpoint, or whom to ask for it.
+async fn with_other_url(finding: Finding, server: &Endpoint) -> Finding {
     match elsewhere(server).await {
         Some(url) => finding.hint(Hint::Url { url }),
         None => finding.text("ask the server's operator for the URL: its path is mostly /mcp"),
@@ -185,11 +189,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
         "{url} answers a POST with {}: it is no endpoint of streamable HTTP",
         status.as_u16()
     );
-    let finding = Finding::new(Code::NoStreamableHttp, what);
-    match elsewhere(server).await {
-        Some(url) => finding.hint(Hint::Url { url }),
-        None => finding.text("ask the server's operator for the URL: its path is mostly /mcp"),
-    }
+    with_other_url(Finding::new(Code::NoStreamableHttp, what), server).await
 }
 
 /// A success that is neither JSON nor a stream of events.

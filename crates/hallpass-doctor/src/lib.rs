@@ -61,7 +61,7 @@ pub use self::{
     text::{Style, Tone},
 };
 
-/// How long each answer may take, unless the host says otherwise: a person waits for the report.
+/// How long each answer may take, unless the host says otherwise: a user waits for the report.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Diagnoses one account on one server.

@@ -149,6 +149,11 @@ impl Diagnosis<'_> {
     }
 }
 
+/// A resource in a sentence.
+pub(crate) fn quoted_resource(resource: Option<&Resource>) -> String {
+    resource.map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.as_str()))
+}
+
 /// Both steps, with what was tried.
 fn steps(attempts: &[Attempt]) -> (Step, Step) {
     let mut resource = Step::new(StepName::ResourceMetadata);

@@ -52,11 +52,11 @@ impl Diagnosis<'_> {
     pub(crate) fn endpoint(&self) -> Endpoint {
         let http: Arc<dyn HttpClient> = Arc::new(self.doctor.parts.http.clone());
         // A stream that only keeps itself alive must not hold up the report.
-        let policy = RequestOptions {
+        let options = RequestOptions {
             timeout: Some(Duration::MAX),
             ..RequestOptions::mcp(&self.key().server)
         };
-        Endpoint::new(http, &self.key().server).with_options(policy)
+        Endpoint::new(http, &self.key().server).with_options(options)
     }
 
     /// An MCP request without an answer.

@@ -76,14 +76,14 @@ impl RecordingClient {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn within_the_limit(&self, policy: RequestOptions) -> RequestOptions {
+    fn within_the_limit(&self, options: RequestOptions) -> RequestOptions {
         let limit = self.0.limit;
         let shorter = |other: Option<Duration>| Some(other.map_or(limit, |other| other.min(limit)));
         RequestOptions {
-            response_timeout: shorter(policy.response_timeout),
-            idle_timeout: shorter(policy.idle_timeout),
-            timeout: policy.timeout.map(|total| total.min(limit)),
-            ..policy
+            response_timeout: shorter(options.response_timeout),
+            idle_timeout: shorter(options.idle_timeout),
+            timeout: options.timeout.map(|total| total.min(limit)),
+            ..options
         }
     }
 
@@ -116,9 +116,9 @@ impl HttpClient for RecordingClient {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        let policy = self.within_the_limit(policy);
+        let options = self.within_the_limit(options);
         let url = Url::parse(&request.uri().to_string()).ok();
         let shown = url
             .as_ref()
@@ -126,7 +126,7 @@ impl HttpClient for RecordingClient {
         let described = format!("{} {shown}", request.method());
         Box::pin(async move {
             let began = self.0.clock.monotonic();
-            let answer = self.0.below.open(request, policy).await;
+            let answer = self.0.below.open(request, options).await;
             self.note(described, began, &answer);
             if answer.is_ok()
                 && let Some(url) = url

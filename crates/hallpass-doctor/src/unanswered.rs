@@ -33,11 +33,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         (HttpErrorKind::Malformed, _) => Code::NotHttp,
         _ => Code::RequestRefused,
     };
-    let found = Finding::from_error(code, error);
-    let found = match code.party() {
-        ResponsibleParty::Server => found.with_party(side),
-        _ => found,
-    };
+    let found = from_error(code, error, side);
     let host = Url::parse(error.url()).ok();
     let host = host.as_ref().and_then(Url::host_str).unwrap_or("the host");
     match code {
@@ -78,7 +74,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
             let found = found.hint_setting("endpoints", None);
             match names {
                 Some(_) => found.text(
-                    "what a person configures is always allowed: name it only if you trust it, \
+                    "what a user configures is always allowed: name it only if you trust it, \
                      for the server may be hostile",
                 ),
                 None => found,
@@ -131,16 +127,21 @@ fn of_certificate(
         CertificateFault::AnotherHost => Code::CertificateForAnotherHost,
         _ => Code::CertificateRefused,
     };
-    let found = Finding::from_error(code, error);
-    let found = match code.party() {
-        ResponsibleParty::Server => found.with_party(side),
-        _ => found,
-    };
+    let found = from_error(code, error, side);
     let found = match code {
         Code::AuthorityUnknown => found.hint_setting("trust", None),
         _ => found,
     };
     found.with_hints(&refused.hints())
+}
+
+/// A finding whose code makes the server responsible is about the `side` that was asked.
+fn from_error(code: Code, error: &HttpError, side: ResponsibleParty) -> Finding {
+    let found = Finding::from_error(code, error);
+    match code.party() {
+        ResponsibleParty::Server => found.with_party(side),
+        _ => found,
+    }
 }
 
 fn of_handshake(error: &HttpError) -> Code {

@@ -19,12 +19,12 @@ pub(crate) async fn is_accepted(http: &dyn HttpClient, server: &ServerUrl, url: 
         .header("sec-fetch-dest", "document")
         .body(Bytes::new());
     let Ok(request) = request else { return true };
-    let policy = RequestOptions {
+    let options = RequestOptions {
         target: RequestTarget::AuthorizationServer,
         redirects: Redirects::None,
         ..RequestOptions::metadata(server)
     };
-    match http.open(request, policy).await {
+    match http.open(request, options).await {
         Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),
         Err(error) => {
             tracing::debug!(%error, "no answer from the authorization endpoint to the check of the client");

@@ -62,7 +62,7 @@ struct State {
     clients: Mutex<HashMap<String, RegisteredClient>>,
     /// The token by which each client manages its registration, by the client's identifier.
     managed: Mutex<HashMap<String, String>>,
-    /// Requests that a person is looking at, by the ticket on the page.
+    /// Requests that a user is looking at, by the ticket on the page.
     asked: Mutex<HashMap<String, authorization::PendingConsent>>,
     /// The assertions of clients that came, since each is good once.
     seen: Mutex<HashSet<String>>,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub struct FakeClock {
     time: watch::Sender<Time>,
     sleepers: watch::Sender<usize>,
+    max_instant_sleep: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,16 @@ impl FakeClock {
                 monotonic: Duration::ZERO,
             }),
             sleepers: watch::Sender::new(0),
+            max_instant_sleep: Duration::ZERO,
         }
+    }
+
+    /// A sleep of at most this long advances the clock itself, and ends in no time. A longer one
+    /// waits for [`advance`](Self::advance).
+    #[must_use]
+    pub fn with_instant_sleeps(mut self, max: Duration) -> Self {
+        self.max_instant_sleep = max;
+        self
     }
 
     /// Lets `duration` pass on both clocks, and wakes the tasks that slept until then.
@@ -81,7 +91,7 @@ impl fmt::Debug for FakeClock {
             .field("now", &time.wall)
             .field("monotonic", &time.monotonic)
             .field("sleepers", &self.sleepers())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,8 +108,14 @@ impl Clock for FakeClock {
         let end = self.monotonic().saturating_add(duration);
         let mut time = self.time.subscribe();
         let asleep = Asleep::new(self.sleepers.clone());
+        let advancing = (duration <= self.max_instant_sleep).then(|| self.clone());
         Box::pin(async move {
             let _asleep = asleep;
+            if let Some(clock) = advancing {
+                clock.advance(duration);
+                // Other tasks run meanwhile, as during a real sleep.
+                tokio::task::yield_now().await;
+            }
             // A clock that is gone will never be advanced again: wait as long as it takes.
             if time.wait_for(|time| time.monotonic >= end).await.is_err() {
                 std::future::pending::<()>().await;

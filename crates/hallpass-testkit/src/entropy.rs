@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_bytes_however_they_are_asked_for() {
+    fn same_seed_gives_the_same_bytes_however_they_are_asked_for() {
         let whole = take(&FixedEntropy::new(7), &[100]);
         assert_eq!(whole, take(&FixedEntropy::new(7), &[1, 40, 0, 59]));
         assert_ne!(whole, take(&FixedEntropy::new(8), &[100]));

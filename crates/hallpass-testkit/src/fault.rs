@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn when_a_fault_happens() {
+    fn fault_happens_at_its_requests() {
         check(When::Always, [true, true, true, true]);
         check(When::Nth(2), [false, true, false, false]);
         check(When::From(3), [false, false, true, true]);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_for_once_is_used_up() {
+    fn fault_for_once_is_used_up() {
         let plan = FaultPlan::default();
         plan.once(Endpoint::Token, Fault::DropAnswer);
         assert!(plan.take(&[Endpoint::Mcp]).is_none());

@@ -58,7 +58,7 @@ impl LeakCheck {
     }
 
     /// Watches for every secret that went over the wire so far, but for those whose names are
-    /// excepted: a `state` is no secret to the person who is shown the URL it stands in.
+    /// excepted: a `state` is no secret to the user who is shown the URL it stands in.
     pub fn watch_record(&mut self, recorder: &Recorder, except: &[&str]) {
         for request in recorder.requests() {
             for (name, secret) in request.secrets() {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_in_which_secrets_leak() {
+    fn encoded_secret_is_found() {
         check(|_| "nothing here".to_owned(), false);
         check(|it| it.chars().rev().collect(), false);
         check(|it| format!("<{it}>"), true);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_with_quotes_is_found_in_json_and_debug() {
+    fn secret_with_quotes_is_found_in_json_and_debug() {
         let mut check = LeakCheck::new();
         check.watch("password", "pass\"wo\\rd");
         let json = serde_json::Value::from("pass\"wo\\rd").to_string();

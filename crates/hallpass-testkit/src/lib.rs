@@ -16,6 +16,7 @@
 //!   order without any sleeping.
 //! - [`ScriptedClient`]: an `HttpClient` that answers from a script, for tests without a socket;
 //!   [`server_metadata_json`] and others are documents for it.
+//! - [`ConnectProxy`]: a proxy that wants a password.
 //! - [`Person`]: a user with a browser. [`TestCa`]: certificates for https.
 //!   [`FakeClock`], [`FixedEntropy`]: time and randomness by hand. [`LeakCheck`]: no secret in a
 //!   text.
@@ -44,6 +45,7 @@
 mod authorization_server;
 mod client_key;
 mod clock;
+mod connect_proxy;
 mod documents;
 mod entropy;
 mod exchange;
@@ -66,6 +68,7 @@ pub use authorization_server::{
 };
 pub use client_key::TestClientKey;
 pub use clock::FakeClock;
+pub use connect_proxy::ConnectProxy;
 pub use documents::{resource_metadata_json, server_metadata_json, token_response_json};
 pub use entropy::FixedEntropy;
 pub use fake_server::FakeServer;

@@ -1,4 +1,4 @@
-//! A person with a browser: opens an authorization URL, consents, and lands at the callback.
+//! A user with a browser: opens an authorization URL, consents, and lands at the callback.
 
 use std::{fmt, io};
 
@@ -19,7 +19,7 @@ use crate::{Identity, tls};
 
 /// A user with a browser: opens an authorization URL, follows redirects, says yes where a page asks, and ends at the client's redirect URI.
 ///
-/// A person who [tampers](Tamper) changes what comes back to the client, as an attacker or a broken
+/// A user who [tampers](Tamper) changes what comes back to the client, as an attacker or a broken
 /// server would.
 #[derive(Debug, Clone, Default)]
 pub struct Person {
@@ -27,7 +27,7 @@ pub struct Person {
     pub trusts: Option<String>,
     /// The certificate that the browser shows to servers that ask for one.
     pub shows: Option<Identity>,
-    /// What the person answers where a page asks.
+    /// What the user answers where a page asks.
     pub says: Decision,
     /// What happens to the callback on its way, in this order.
     pub tampers: Vec<Tamper>,
@@ -36,7 +36,7 @@ pub struct Person {
     pub copies_callback: bool,
 }
 
-/// What a person answers where a page asks.
+/// What a user answers where a page asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Decision {
     /// The client may.
@@ -241,7 +241,7 @@ impl Person {
             "http" => exchange(stream, request).await,
             "https" => {
                 let trusted = self.trusts.as_deref().ok_or_else(|| {
-                    io::Error::other("the person's browser trusts no authority for https")
+                    io::Error::other("the user's browser trusts no authority for https")
                 })?;
                 let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
                 let tls = TlsConnector::from(tls::client_config(trusted, self.shows.as_ref())?);

@@ -3,14 +3,14 @@
 //! The script is a list of entries: a [`RequestPattern`] and the [`ScriptedResponse`] to a request that
 //! it fits. A request takes the first entry that fits and uses it up; the last entry that fits stays,
 //! so that one entry answers any number of requests. A [strict](ScriptedClient::strict) client uses up
-//! the last one as well. A request that no entry fits gets the
-//! fallback, or has no connection.
+//! the last one as well. A request that no entry fits gets the fallback, goes through the fallback
+//! client, or has no connection.
 
 use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use hallpass_core::{
     http::{Body, Chunks, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use crate::{FakeClock, Gate};
@@ -48,7 +49,7 @@ use crate::{FakeClock, Gate};
 /// };
 /// assert_eq!(send().await.unwrap_err().kind(), HttpErrorKind::Timeout);
 /// assert_eq!(send().await?.status(), 200);
-/// assert_eq!(client.requests()[1].form_value("grant_type").as_deref(), Some("x"));
+/// assert_eq!(client.requests()[1].parameter("grant_type").as_deref(), Some("x"));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -58,6 +59,7 @@ pub struct ScriptedClient {
     requests: Mutex<Vec<SentRequest>>,
     strict: bool,
     fallback: Option<ScriptedResponse>,
+    fallback_client: Option<Arc<dyn HttpClient>>,
     gate: Option<Gate>,
     time: Option<(FakeClock, Duration)>,
 }
@@ -82,10 +84,10 @@ impl ScriptedClient {
         self
     }
 
-    /// Each response is given once the gate is open.
+    /// Sends a request that no entry fits through this client.
     #[must_use]
-    pub fn with_gate(mut self, gate: &Gate) -> Self {
-        self.gate = Some(gate.clone());
+    pub fn with_fallback_client(mut self, client: Arc<dyn HttpClient>) -> Self {
+        self.fallback_client = Some(client);
         self
     }
 
@@ -93,6 +95,13 @@ impl ScriptedClient {
     #[must_use]
     pub fn with_time(mut self, clock: FakeClock, duration: Duration) -> Self {
         self.time = Some((clock, duration));
+        self
+    }
+
+    /// Each response is given once the gate is open.
+    #[must_use]
+    pub fn with_gate(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
         self
     }
 
@@ -124,6 +133,13 @@ impl ScriptedClient {
         self.sent().clone()
     }
 
+    /// What was sent to a path so far, in order.
+    pub fn requests_to(&self, path: &str) -> Vec<SentRequest> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path() == path);
+        requests
+    }
+
     /// What was sent since the last call.
     pub fn take_requests(&self) -> Vec<SentRequest> {
         std::mem::take(&mut self.sent())
@@ -137,7 +153,8 @@ impl ScriptedClient {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self, request: &SentRequest) -> ScriptedResponse {
+    /// The response to a request; `None` where no entry fits.
+    fn next(&self, request: &SentRequest) -> Option<ScriptedResponse> {
         let mut entries = self.entries();
         let fits = |index: &usize| entries.get(*index).is_some_and(|(it, _)| it.fits(request));
         let mut fitting = (0..entries.len()).filter(fits);
@@ -147,10 +164,7 @@ impl ScriptedClient {
             Some(index) => entries.remove(index),
             None => None,
         };
-        let scripted = entry.map(|(_, response)| response);
-        scripted
-            .or_else(|| self.fallback.clone())
-            .unwrap_or_else(ScriptedResponse::unscripted)
+        Some(entry?.1)
     }
 }
 
@@ -161,17 +175,24 @@ impl HttpClient for ScriptedClient {
         options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let sent = SentRequest { request, options };
-        let response = self.next(&sent);
+        let scripted = self.next(&sent).or_else(|| self.fallback.clone());
         let (target, url) = (sent.options.target, sent.url());
-        self.sent().push(sent);
+        self.sent().push(sent.clone());
         if let Some((clock, duration)) = &self.time {
             clock.advance(*duration);
         }
         Box::pin(async move {
-            for gate in [&self.gate, &response.gate].into_iter().flatten() {
+            let gate = scripted
+                .as_ref()
+                .and_then(|response| response.gate.as_ref());
+            for gate in [self.gate.as_ref(), gate].into_iter().flatten() {
                 gate.pass().await;
             }
-            response.into_response(target, url)
+            match (scripted, &self.fallback_client) {
+                (Some(response), _) => response.into_response(target, url),
+                (None, Some(client)) => client.open(sent.request, sent.options).await,
+                (None, None) => ScriptedResponse::unscripted().into_response(target, url),
+            }
         })
     }
 }
@@ -271,10 +292,18 @@ impl SentRequest {
             .collect()
     }
 
-    /// The first value of a parameter of its form.
-    pub fn form_value(&self, name: &str) -> Option<String> {
-        let mut form = self.form().into_iter();
-        form.find(|(key, _)| key == name).map(|(_, value)| value)
+    /// All values of a parameter of its form.
+    pub fn parameters(&self, name: &str) -> Vec<String> {
+        let form = self.form().into_iter();
+        form.filter(|(key, _)| key == name)
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// The one value of a parameter of its form; `None` where there is none or more than one.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut values = self.parameters(name);
+        values.pop().filter(|_| values.is_empty())
     }
 
     fn url(&self) -> Url {
@@ -314,11 +343,20 @@ impl ScriptedResponse {
         Self::with_head(Ok(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)))
     }
 
-    /// A response with a JSON body.
-    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+    /// A response with a JSON body: a text, or a value of `serde_json`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a test writes no `&` for a value it makes"
+    )]
+    pub fn json(status: u16, body: impl ToString) -> Self {
         Self::new(status)
             .with_header(header::CONTENT_TYPE.as_str(), "application/json")
-            .with_chunk(body)
+            .with_chunk(body.to_string())
+    }
+
+    /// An error of OAuth (RFC 6749 §5.2).
+    pub fn oauth_error(status: u16, code: &str) -> Self {
+        Self::json(status, json!({ "error": code }))
     }
 
     /// A 200 with an event stream.
@@ -409,19 +447,6 @@ impl ScriptedResponse {
             }
         }
         Ok(response)
-    }
-}
-
-impl From<Response<Bytes>> for ScriptedResponse {
-    fn from(response: Response<Bytes>) -> Self {
-        let (head, body) = response.into_parts();
-        let mut scripted = Self::with_head(Ok(head.status)).with_chunk(body);
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = head.headers.iter();
-        scripted.headers = headers
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect();
-        scripted
     }
 }
 

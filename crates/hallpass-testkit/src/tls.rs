@@ -1,4 +1,4 @@
-//! A certificate authority for tests, and the TLS that the servers and the person speak.
+//! A certificate authority for tests, and the TLS that the servers and the user speak.
 
 use std::{io, sync::Arc};
 

@@ -46,7 +46,7 @@ pub struct ReuseCounts {
     pub refresh_tokens_reused: usize,
 }
 
-/// A grant that a person gave: every token that comes of it belongs to one family.
+/// A grant that a user gave: every token that comes of it belongs to one family.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
@@ -136,7 +136,7 @@ impl TokenRegistry {
         });
     }
 
-    /// Revokes everything that was ever granted, as when a person signs out everywhere.
+    /// Revokes everything that was ever granted, as when a user signs out everywhere.
     pub fn revoke_all(&self) {
         self.open(|pages| {
             for family in &mut pages.families {
@@ -376,7 +376,7 @@ impl Pages {
 impl fmt::Debug for TokenRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.open(|pages| {
-            f.debug_struct("TokenBook")
+            f.debug_struct("TokenRegistry")
                 .field("families", &pages.families.len())
                 .field("access_tokens", &pages.access.len())
                 .field("refresh_tokens", &pages.refresh.len())

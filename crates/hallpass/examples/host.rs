@@ -12,7 +12,7 @@ use hallpass::{
 use rmcp::ServiceExt;
 use url::Url;
 
-/// The host's own way to show a URL to a person.
+/// The host's own way to show a URL to a user.
 #[derive(Debug)]
 struct MyWindow;
 

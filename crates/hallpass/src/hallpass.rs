@@ -59,12 +59,12 @@ impl Hallpass {
             return self.session.token().await.map_err(Error::Session);
         }
         let challenges = self.probe().await?;
-        let ask = SignInRequest {
+        let request = SignInRequest {
             reason: SignInReason::Requested,
             challenges: &challenges,
             ..SignInRequest::default()
         };
-        self.session.sign_in(ask).await.map_err(Error::Session)
+        self.session.sign_in(request).await.map_err(Error::Session)
     }
 
     /// Signs out: revokes the tokens at the server (RFC 7009) and clears the grant here, whatever

@@ -2,7 +2,7 @@
 //!
 //! A remote MCP server is an OAuth protected resource. [`Hallpass`] takes a host from its URL to an
 //! authorised rmcp transport, and keeps it authorised: it finds the authorization server, registers,
-//! has the person sign in when the server asks for it, keeps the credentials, and refreshes them
+//! has the user sign in when the server asks for it, keeps the credentials, and refreshes them
 //! once however many tasks and processes share them.
 //!
 //! ```no_run

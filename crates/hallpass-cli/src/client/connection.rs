@@ -140,7 +140,7 @@ impl<'a> Connection<'a> {
         self.client.get_prompt(request).await
     }
 
-    /// Has a person answer what the server asks for.
+    /// Has a user answer what the server asks for.
     pub(super) async fn elicit(&self, request: ElicitRequestParams) -> ElicitResult {
         self.client.service().ask(request).await
     }

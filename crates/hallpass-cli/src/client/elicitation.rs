@@ -1,4 +1,4 @@
-//! What a server asks a person (MCP elicitation): a form, field by field, or a visit to a page.
+//! What a server asks a user (MCP elicitation): a form, field by field, or a visit to a page.
 //!
 //! Nothing is sent that was not shown before, and everything can be declined or broken off. Without a
 //! terminal it is declined, with a note.
@@ -17,7 +17,7 @@ use crate::{
     text,
 };
 
-/// Asks one person for one server.
+/// Asks one user for one server.
 pub(super) struct Elicitor {
     server: String,
     environment: Environment,
@@ -27,9 +27,9 @@ pub(super) struct Elicitor {
 
 /// Why there is no answer.
 enum Stopped {
-    /// The person does not want to answer.
+    /// The user does not want to answer.
     Declined,
-    /// The person went away.
+    /// The user went away.
     Cancelled,
 }
 
@@ -155,7 +155,7 @@ impl Elicitor {
         }
     }
 
-    /// A page to visit. Only a person opens it: a server could have any page opened otherwise.
+    /// A page to visit. Only a user opens it: a server could have any page opened otherwise.
     async fn visit(&self, message: &str, url: &str) -> Result<(), Stopped> {
         let page = Url::parse(url)
             .ok()

@@ -16,7 +16,7 @@ use rmcp::{
 use super::elicitation::Elicitor;
 use crate::{output::Output, program::Program, text};
 
-/// Shows progress and log messages, and has a person answer what the server asks.
+/// Shows progress and log messages, and has a user answer what the server asks.
 pub(crate) struct Listener {
     server: String,
     output: Output,
@@ -40,7 +40,7 @@ impl Listener {
 }
 
 impl Listener {
-    /// Has a person answer.
+    /// Has a user answer.
     pub(super) async fn ask(&self, request: ElicitRequestParams) -> ElicitResult {
         let asking = self.asking.lock().await;
         let _still = self.output.hold_status();

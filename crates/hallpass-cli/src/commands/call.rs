@@ -138,7 +138,7 @@ async fn send_once(
             answer.map_err(|error| connection.failed(error))
         }
         stopped = program.stopping() => {
-            let told = sent.cancel(Some("the person who asked for it stopped it".to_owned()));
+            let told = sent.cancel(Some("the user who asked for it stopped it".to_owned()));
             if let Err(error) = told.await {
                 tracing::debug!(%error, "the server could not be told of the cancellation");
             }

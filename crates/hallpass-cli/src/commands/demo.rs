@@ -3,10 +3,10 @@
 //! Every request that is shown comes from the servers' own record, and every claim is checked
 //! against it: a Hallpass that left `resource` out anywhere would end this command with an error.
 
-mod person;
 mod request;
 mod serve;
 mod transcript;
+mod visitor;
 mod without_resource;
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use hallpass_testkit::{
 use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
-use self::{person::Visitor, transcript::Transcript, without_resource::WithoutResource};
+use self::{transcript::Transcript, visitor::Visitor, without_resource::WithoutResource};
 use crate::{
     client::{Listener, rmcp_error},
     exit::CommandError,
@@ -67,7 +67,7 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
         return serve::run(&issuer, program).await;
     }
     let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
-    let person: Arc<dyn Interaction> = if demo.browser {
+    let user: Arc<dyn Interaction> = if demo.browser {
         Arc::new(Terminal::new(
             &program.environment,
             program.output.clone(),
@@ -102,7 +102,7 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
         &issuer,
         &server,
         http,
-        Arc::clone(&person),
+        Arc::clone(&user),
         &mut transcript,
         program,
     )
@@ -111,7 +111,7 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
         at: "authorization_code",
         client: http_client()?,
     });
-    what_goes_wrong_elsewhere(&server, http, person, &mut transcript).await?;
+    what_goes_wrong_elsewhere(&server, http, user, &mut transcript).await?;
     transcript.line(
         "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
          \u{20} hallpass login https://…/mcp\n\
@@ -129,7 +129,7 @@ async fn the_whole_way(
     issuer: &AuthorizationServer,
     server: &McpServer,
     http: Arc<dyn HttpClient>,
-    person: Arc<dyn Interaction>,
+    user: Arc<dyn Interaction>,
     transcript: &mut Transcript,
     program: &Program,
 ) -> Result<(), CommandError> {
@@ -139,7 +139,7 @@ async fn the_whole_way(
     let hallpass = Hallpass::builder(server.url().parse().map_err(CommandError::usage)?)
         .http_client(http)
         .store(Arc::new(store))
-        .interactive(person)
+        .interactive(user)
         .build()
         .map_err(CommandError::new)?;
 
@@ -154,7 +154,7 @@ async fn the_whole_way(
     )?;
     transcript.part("Hallpass registers as a client", &[Endpoint::Registration])?;
     transcript.part(
-        "The person signs in; the request carries the resource",
+        "The user signs in; the request carries the resource",
         &[Endpoint::Authorization],
     )?;
     transcript.part(
@@ -222,7 +222,7 @@ async fn the_whole_way(
 async fn what_goes_wrong_elsewhere(
     server: &McpServer,
     http: Arc<dyn HttpClient>,
-    person: Arc<dyn Interaction>,
+    user: Arc<dyn Interaction>,
     transcript: &mut Transcript,
 ) -> Result<(), CommandError> {
     transcript.line(
@@ -231,7 +231,7 @@ async fn what_goes_wrong_elsewhere(
     );
     let hallpass = Hallpass::builder(server.url().parse().map_err(CommandError::usage)?)
         .http_client(Arc::clone(&http))
-        .interactive(person)
+        .interactive(user)
         .build()
         .map_err(CommandError::new)?;
     hallpass.login().await.map_err(CommandError::from)?;

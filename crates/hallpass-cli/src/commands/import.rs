@@ -126,7 +126,7 @@ fn only_problems(reading: &Scan) -> bool {
     reading.found.is_empty() && !reading.problems.is_empty()
 }
 
-/// What a person says, by options or at the terminal.
+/// What a user says, by options or at the terminal.
 struct Answers<'a> {
     import: &'a Import,
     program: &'a Program,

@@ -13,7 +13,7 @@ use crate::{
     open_server,
     program::Program,
     server_options::Server,
-    setup::{Options, Person, Setup},
+    setup::{Options, Setup, User},
     terminal::Terminal,
 };
 
@@ -48,13 +48,13 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             "`--device` can't be used with `--non-interactive`",
         ));
     }
-    let person = is_there.then(|| {
+    let user = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
             program.output.clone(),
             !login.no_browser,
         );
-        Person {
+        User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),
             limit: Duration::from_secs(login.wait),
@@ -71,7 +71,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             "`--client-secret-prompt` can't be used with `--non-interactive`",
         ));
     }
-    let setup = Setup::new(program, &login.server, options, person).await?;
+    let setup = Setup::new(program, &login.server, options, user).await?;
     warn_config_mismatch(&setup, program)?;
     let token = if is_there {
         setup.hallpass.login().await.map_err(CommandError::from)
@@ -141,7 +141,7 @@ fn report_open_server(setup: &Setup, program: &Program) {
     program.output.result(&text, &data);
 }
 
-/// An option that is given is no change of the file, which would take a person by surprise later.
+/// An option that is given is no change of the file, which would take a user by surprise later.
 fn warn_config_mismatch(setup: &Setup, program: &Program) -> Result<(), CommandError> {
     if setup.set_otherwise.is_empty() {
         return Ok(());

@@ -15,7 +15,7 @@ use crate::{
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
-    setup::{self, Person},
+    setup::{self, User},
     store,
     terminal::Terminal,
 };
@@ -41,8 +41,8 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let key = setup::key(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
     let interactive = proxy.interactive && program.environment.is_interactive();
-    let person = interactive.then(|| person(proxy, program));
-    let (server, configured) = server::configured(program, &proxy.server, person)?;
+    let user = interactive.then(|| user(proxy, program));
+    let (server, configured) = server::configured(program, &proxy.server, user)?;
     let login = format!(
         "run `{}` in a terminal",
         ServerRef::new(&key, program).line("login")
@@ -71,10 +71,10 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
 }
 
 /// Standard input belongs to the host, so the user is not prompted.
-fn person(proxy: &Proxy, program: &Program) -> Person {
+fn user(proxy: &Proxy, program: &Program) -> User {
     let terminal =
         Terminal::new(&program.environment, program.output.clone(), true).without_typing();
-    Person {
+    User {
         device: false,
         interaction: Arc::new(terminal),
         limit: Duration::from_secs(proxy.wait),

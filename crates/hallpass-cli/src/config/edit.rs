@@ -1,4 +1,4 @@
-//! Changes of the file: as a whole or not at all, and what a person wrote around them stays.
+//! Changes of the file: as a whole or not at all, and what a user wrote around them stays.
 
 use std::{
     fs::{self, File},

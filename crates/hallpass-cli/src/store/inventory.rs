@@ -94,7 +94,7 @@ impl Inventory {
         problems.map(|problem| in_a_line(problem)).collect()
     }
 
-    /// The same for a person, with what to do.
+    /// The same for a user, with what to do.
     pub(crate) fn describe_problems(&self, output: &Output) -> Vec<String> {
         let hint = output.stderr_paint().tone(Tone::Advice, "  hint:");
         let problems = self.found.problems.iter();

@@ -74,7 +74,7 @@ async fn browser_finds_no_secret_of_hallpass() {
     std::io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
     fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
     let mut login = with_secrets(&fixture, &["login", &fixture.url()]);
-    // Ended when the test ends: it waits for a person who does not come.
+    // Ended when the test ends: it waits for a user who does not come.
     let _login = login.env("BROWSER", &browser).spawn().unwrap();
     check(&tokio::fs::read_to_string(&pipe).await.unwrap());
 }

@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What the person types.
+/// What the user types.
 pub(crate) const CODE: &str = "WDJB-MJHT";
 
 pub(crate) struct Server {
@@ -44,7 +44,7 @@ impl Server {
         url_at(self.port, path)
     }
 
-    /// The person says yes.
+    /// The user says yes.
     pub(crate) fn approve(&self) {
         self.state.approved.store(true, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! A server asks a person something while it works, and what a terminal shows meanwhile.
+//! A server asks a user something while it works, and what a terminal shows meanwhile.
 
 use hallpass_testkit::{Endpoint, Lifecycle};
 use serde_json::{Value, json};

@@ -181,7 +181,7 @@ async fn only_token_command_prints_secret() {
     let fixture = Fixture::new().await;
     let url = fixture.url();
     let mut shown = String::new();
-    // `state` and the challenge stand in the URL that the person is shown.
+    // `state` and the challenge stand in the URL that the user is shown.
     let login = fixture.login(&["-vv"]).await.expect(0);
     for arguments in [
         vec!["-vv", "--json", "status"],

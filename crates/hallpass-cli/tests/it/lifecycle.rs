@@ -5,7 +5,7 @@ use hallpass_testkit::Endpoint;
 use crate::program::Fixture;
 
 #[tokio::test]
-async fn login_call_expiry_refresh_logout() {
+async fn account_signs_in_refreshes_and_signs_out() {
     let fixture = Fixture::new().await;
     let url = fixture.url();
     let ended = fixture.login(&[]).await.expect(0);

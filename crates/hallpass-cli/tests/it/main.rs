@@ -1,4 +1,4 @@
-//! The program as a person or a script runs it: one process each, over the same files.
+//! The program as a user or a script runs it: one process each, over the same files.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Ten processes, one person, one window.
+//! Ten processes, one user, one window.
 
 use hallpass_testkit::Endpoint;
 use tokio::{

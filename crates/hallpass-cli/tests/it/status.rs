@@ -1,4 +1,4 @@
-//! `hallpass status`: what a person sees, and what a script relies on (`docs/status.md`).
+//! `hallpass status`: what a user sees, and what a script relies on (`docs/status.md`).
 
 use std::collections::BTreeSet;
 

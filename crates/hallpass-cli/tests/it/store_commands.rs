@@ -111,6 +111,21 @@ async fn key_moves_to_passphrase_and_back() {
     assert_eq!(keys(&fixture.store()).len(), 0, "it is kept nowhere");
     assert_eq!(accounts(&fixture, &opened).await, TWO);
 
+    for (options, place) in [
+        (opened, format!("the passphrase in `{file}`")),
+        (
+            ["--passphrase-env", "MINE"],
+            "the passphrase in the environment variable `MINE`".to_owned(),
+        ),
+    ] {
+        let mut command = fixture.command(&["status", "--json"]);
+        command.args(options).env("MINE", "canary horse");
+        let status = fixture.wait(command.spawn().unwrap()).await.expect(0);
+        let status = &status.json()["result"];
+        let description = status["store"]["description"].as_str().unwrap();
+        assert!(description.ends_with(&place), "{description}");
+    }
+
     // Without it nothing opens, and nothing is lost.
     let wrong = note(&fixture, "wrong", "canary donkey");
     for (options, words) in [

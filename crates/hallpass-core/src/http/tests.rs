@@ -57,11 +57,11 @@ fn body_is_read_up_to_the_cap() {
     let fetch = |body_cap| {
         let client: &dyn HttpClient = &Eight;
         let request = Request::get("https://as.example/big?key=canary").body(Bytes::new());
-        let policy = RequestOptions {
+        let options = RequestOptions {
             body_cap,
             ..RequestOptions::metadata(&server)
         };
-        crate::block_on(client.fetch(request.unwrap(), policy))
+        crate::block_on(client.fetch(request.unwrap(), options))
     };
     assert_eq!(fetch(8).unwrap().body(), "fourfour");
     for cap in [7, 4, 3, 0] {

@@ -20,7 +20,7 @@ async fn server_without_registration_is_a_fault() {
 }
 
 #[tokio::test]
-async fn a_configured_client() {
+async fn configured_client_of_another_issuer_is_a_fault() {
     let mut fixture = Fixture::new().await;
     let client = PreRegisteredClient::new(ClientId::new("by-hand"));
     fixture.settings.client.pre_registered = Some(client.clone());
@@ -47,7 +47,7 @@ async fn reusable_registration_is_no_finding() {
 }
 
 #[tokio::test]
-async fn a_client_whose_secret_has_ended() {
+async fn expired_client_secret_is_a_warning() {
     let fixture = signed_out(|registration| {
         registration.secret_expires_at = Some(Timestamp::from_unix_seconds(1));
     })
@@ -56,28 +56,28 @@ async fn a_client_whose_secret_has_ended() {
 }
 
 #[tokio::test]
-async fn a_client_with_another_callback() {
+async fn registration_with_another_callback_is_a_note() {
     let mut fixture = signed_out(|_| {}).await;
     fixture.settings.callback.path = "/other".to_owned();
     fixture.report("registration-outdated").await;
 }
 
 #[tokio::test]
-async fn a_client_that_the_server_has_forgotten() {
+async fn forgotten_registration_is_a_warning() {
     let fixture = signed_out(|_| {}).await;
     fixture.issuer.forget_clients();
     fixture.report("registration-forgotten").await;
 }
 
 #[tokio::test]
-async fn a_setting_that_has_changed() {
+async fn changed_settings_are_a_fault() {
     let mut fixture = Fixture::signed_in().await;
     fixture.settings.scopes = Some(Scopes::from_server("mcp:other"));
     fixture.report("settings-changed").await;
 }
 
 #[tokio::test]
-async fn a_refresh_that_was_refused_earlier() {
+async fn refresh_refused_earlier_requires_a_sign_in() {
     let fixture = Fixture::signed_in().await;
     fixture
         .change(|record| record.state = State::SignInRequired(SignInCause::RefreshRefused))
@@ -87,7 +87,7 @@ async fn a_refresh_that_was_refused_earlier() {
 }
 
 #[tokio::test]
-async fn another_authorization_server_protects_the_server_now() {
+async fn changed_issuer_is_a_fault() {
     let mut fixture = Fixture::signed_in().await;
     let other = AuthorizationServer::start(hallpass_testkit::AuthorizationServerOptions::default())
         .await
@@ -103,7 +103,7 @@ async fn another_authorization_server_protects_the_server_now() {
 }
 
 #[tokio::test]
-async fn a_resource_that_has_changed() {
+async fn changed_resource_is_a_warning() {
     let fixture = Fixture::signed_in().await;
     fixture
         .server
@@ -121,7 +121,7 @@ async fn refresh_outcome_unknown_is_a_warning() {
 }
 
 #[tokio::test]
-async fn no_refresh_token_came() {
+async fn missing_refresh_token_is_a_note() {
     let fixture = Fixture::new().await;
     fixture
         .issuer
@@ -131,7 +131,7 @@ async fn no_refresh_token_came() {
 }
 
 #[tokio::test]
-async fn a_token_that_ended_and_can_t_be_renewed() {
+async fn expired_token_without_refresh_token_requires_a_sign_in() {
     let fixture = Fixture::signed_in().await;
     fixture
         .change(|record| {
@@ -157,7 +157,7 @@ async fn bearer_token_where_dpop_is_required_is_a_fault() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_not_answered_now() {
+async fn unanswered_refresh_is_a_fault() {
     let mut fixture = Fixture::signed_in().await;
     fixture.refreshes = true;
     fixture
@@ -173,7 +173,7 @@ async fn a_refresh_that_is_not_answered_now() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_refused() {
+async fn refused_refresh_names_its_cause() {
     let entra = r#"{"error":"invalid_request","error_description":"AADSTS9010010: The resource does not match the scopes."}"#;
     for (status, body, name) in [
         (

@@ -1,4 +1,4 @@
-//! A browser in which a person approves.
+//! A browser in which a user approves.
 
 use hallpass::{
     BoxFuture,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use hallpass_doctor::Code;
 
 #[test]
-fn codes_are_words_of_their_own() {
+fn codes_are_unique_words() {
     let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(words.len(), Code::ALL.len());
     for word in words {
@@ -37,8 +37,8 @@ fn every_code_is_in_a_report() {
     assert!(files >= 30, "{files} reports");
 }
 
-/// What hurts people most with MCP servers and OAuth, and the reports that tell of it.
-const PAINS: &[(&str, &[&str])] = &[
+/// What goes wrong most with MCP servers and OAuth, and the reports that tell of it.
+const PROBLEMS: &[(&str, &[&str])] = &[
     (
         "refreshes at once revoke the whole family of tokens",
         &[
@@ -152,12 +152,12 @@ const PAINS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn each_pain_has_its_reports() {
+fn each_known_problem_has_its_reports() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports");
-    for (pain, reports) in PAINS {
+    for (problem, reports) in PROBLEMS {
         for report in *reports {
             let file = folder.join(format!("{report}.txt"));
-            assert!(file.is_file(), "{pain}: {report}");
+            assert!(file.is_file(), "{problem}: {report}");
         }
     }
 }

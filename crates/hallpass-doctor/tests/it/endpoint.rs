@@ -22,12 +22,12 @@ async fn healthy_server_without_sign_in_is_one_fault() {
 }
 
 #[tokio::test]
-async fn a_401_without_a_challenge() {
+async fn unauthorized_without_challenge_is_a_warning() {
     challenged("no-challenge", ChallengeStyle::None).await;
 }
 
 #[tokio::test]
-async fn a_challenge_without_metadata() {
+async fn challenge_without_metadata_is_a_note() {
     challenged(
         "challenge-without-metadata",
         ChallengeStyle::WithoutMetadata,
@@ -36,7 +36,7 @@ async fn a_challenge_without_metadata() {
 }
 
 #[tokio::test]
-async fn several_challenges() {
+async fn several_challenges_are_a_note() {
     let fields = [
         "Basic realm=\"x\"",
         "Bearer scope=\"a\", DPoP algs=\"ES256\"",
@@ -46,13 +46,13 @@ async fn several_challenges() {
 }
 
 #[tokio::test]
-async fn a_challenge_of_another_scheme() {
+async fn challenge_of_another_scheme_is_a_warning() {
     let fields = vec!["Negotiate".to_owned()];
     challenged("other-scheme-only", ChallengeStyle::Exactly(fields)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_nothing() {
+async fn open_server_is_a_note() {
     let fixture = Fixture::new().await;
     fixture.answers(200, &[JSON], HELLO);
     fixture
@@ -114,7 +114,7 @@ async fn server_without_handshake_or_discover_is_a_fault() {
 }
 
 #[tokio::test]
-async fn an_answer_that_only_looks_like_one() {
+async fn unreadable_answer_to_initialize_is_a_fault() {
     for (body, code, name) in [
         (UNKNOWN, Code::McpUnreadable, "mcp-unreadable-for-its-id"),
         (REFUSAL, Code::McpError, "mcp-error-without-a-token"),
@@ -127,7 +127,7 @@ async fn an_answer_that_only_looks_like_one() {
 }
 
 #[tokio::test]
-async fn a_challenge_behind_a_message_that_refuses_the_handshake() {
+async fn challenge_after_a_refused_handshake_is_found() {
     let fixture = Fixture::new().await;
     fixture
         .server
@@ -137,7 +137,7 @@ async fn a_challenge_behind_a_message_that_refuses_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_wants_a_header() {
+async fn forbidden_without_challenge_is_a_fault() {
     let fixture = Fixture::with(
         |_| {},
         |server| {
@@ -173,7 +173,7 @@ async fn url_without_neighbouring_endpoint_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_transport_before_streamable_http() {
+async fn sse_only_server_is_a_fault() {
     let fixture = Fixture::new().await;
     let stream = answer(
         200,
@@ -186,7 +186,7 @@ async fn the_transport_before_streamable_http() {
 }
 
 #[tokio::test]
-async fn statuses_that_are_no_answer() {
+async fn unexpected_statuses_are_faults() {
     for (status, headers, name) in [
         (405, &[][..], "no-streamable-http"),
         (429, &[("retry-after", "17")][..], "too-many-requests"),
@@ -200,7 +200,7 @@ async fn statuses_that_are_no_answer() {
 }
 
 #[tokio::test]
-async fn a_web_page_in_the_place_of_an_answer() {
+async fn web_page_in_place_of_an_answer_is_a_fault() {
     let fixture = Fixture::new().await;
     fixture
         .server
@@ -209,14 +209,14 @@ async fn a_web_page_in_the_place_of_an_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_kind() {
+async fn wrong_content_type_is_a_fault() {
     let fixture = Fixture::new().await;
     fixture.answers(200, &[("content-type", "text/plain")], "welcome");
     fixture.report("wrong-content-type").await;
 }
 
 #[tokio::test]
-async fn redirects_that_are_not_followed() {
+async fn refused_redirects_are_faults() {
     for (status, to, name) in [
         (
             302,

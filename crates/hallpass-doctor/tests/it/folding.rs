@@ -5,7 +5,7 @@ use hallpass_doctor::Style;
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn lines_fold_at_the_width_that_is_given() {
+async fn report_lines_fold_at_the_given_width() {
     let fixture = Fixture::signed_in().await;
     fixture.issuer.expire_access_tokens();
     let report = fixture.doctor().diagnose().await;

@@ -5,7 +5,6 @@
 mod account;
 mod browser;
 mod codes;
-mod connect_proxy;
 mod endpoint;
 mod fixture;
 mod folding;

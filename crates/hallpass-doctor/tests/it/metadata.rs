@@ -51,12 +51,12 @@ async fn issuer_answers(name: &str, fault: Fault) {
 }
 
 #[tokio::test]
-async fn no_resource_metadata() {
+async fn missing_resource_metadata_is_a_fault() {
     resource_answers("no-resource-metadata", answer(403, &[], "")).await;
 }
 
 #[tokio::test]
-async fn no_metadata_and_a_server_of_2025_03_26() {
+async fn metadata_of_2025_03_26_is_a_note() {
     protecting("legacy-discovery", |it| {
         it.metadata_at = ResourceMetadataPath::Nowhere;
         it.challenge = ChallengeStyle::None;
@@ -65,7 +65,7 @@ async fn no_metadata_and_a_server_of_2025_03_26() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_not_the_server() {
+async fn mismatched_resource_is_a_fault() {
     protecting("resource-mismatch", |it| {
         it.resource = PublishedResource::Exactly("https://mcp.example.net/mcp".to_owned());
     })
@@ -81,7 +81,7 @@ async fn a_resource_that_is_not_the_server() {
 }
 
 #[tokio::test]
-async fn a_configured_resource_that_is_not_the_server_s() {
+async fn mismatched_resource_setting_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.settings.resource = ResourceSetting::Exactly {
         resource: Resource::parse("https://elsewhere.example").unwrap(),
@@ -91,7 +91,7 @@ async fn a_configured_resource_that_is_not_the_server_s() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_names_metadata_elsewhere() {
+async fn challenge_with_metadata_elsewhere_is_refused() {
     let field = r#"Bearer resource_metadata="https://elsewhere.example/prm?key=s3cret""#;
     let style = ChallengeStyle::Exactly(vec![field.to_owned()]);
     protecting("challenge-refused", |it| it.challenge = style).await;
@@ -101,7 +101,7 @@ async fn a_challenge_that_names_metadata_elsewhere() {
 }
 
 #[tokio::test]
-async fn no_authorization_server() {
+async fn missing_authorization_server_is_a_fault() {
     protecting("no-authorization-server", |it| {
         it.authorization_servers = Vec::new();
     })
@@ -109,14 +109,14 @@ async fn no_authorization_server() {
 }
 
 #[tokio::test]
-async fn a_configured_issuer_that_is_not_listed() {
+async fn unlisted_configured_issuer_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.settings.issuer = Some(Issuer::parse("https://other.example").unwrap());
     fixture.report("issuer-not-listed").await;
 }
 
 #[tokio::test]
-async fn documents_that_are_no_documents() {
+async fn unusable_metadata_documents_are_faults() {
     resource_answers("metadata-not-json-of-the-resource", Fault::Html).await;
     resource_answers("metadata-too-large", Fault::Endless).await;
     let unavailable = Fault::Status {
@@ -132,14 +132,14 @@ async fn documents_that_are_no_documents() {
 }
 
 #[tokio::test]
-async fn an_authorization_server_that_is_down() {
+async fn unreachable_authorization_server_is_a_fault() {
     let fixture = Fixture::new().await;
     fixture.issuer.stop().await;
     fixture.report("no-connection-to-the-issuer").await;
 }
 
 #[tokio::test]
-async fn a_better_authorization_server_that_does_not_answer() {
+async fn provisional_metadata_is_a_warning() {
     let fixture = Fixture::new().await;
     let other = Fixture::new().await;
     other.issuer.stop().await;
@@ -155,12 +155,12 @@ async fn a_better_authorization_server_that_does_not_answer() {
 }
 
 #[tokio::test]
-async fn no_server_metadata() {
+async fn missing_server_metadata_is_a_fault() {
     behaving("no-server-metadata", |it| it.metadata_at = Vec::new()).await;
 }
 
 #[tokio::test]
-async fn another_issuer_than_expected() {
+async fn mismatched_issuer_is_a_fault() {
     let evil = json!("https://evil.example/tenant");
     publishing("issuer-mismatch", &[("issuer", evil)]).await;
 }
@@ -187,7 +187,7 @@ async fn forbidden_endpoints_are_refused() {
 }
 
 #[tokio::test]
-async fn an_issuer_in_the_cloud_s_own_network() {
+async fn issuer_in_the_cloud_metadata_network_is_refused() {
     protecting("address-refused-of-the-issuer", |it| {
         it.authorization_servers = vec!["https://169.254.169.254".to_owned()];
     })
@@ -195,7 +195,7 @@ async fn an_issuer_in_the_cloud_s_own_network() {
 }
 
 #[tokio::test]
-async fn pkce_that_is_not_advertised() {
+async fn missing_pkce_is_a_fault_unless_waived() {
     behaving("pkce-not-advertised", |it| it.pkce_advertised = false).await;
     let members = [("code_challenge_methods_supported", json!(["plain"]))];
     publishing("pkce-without-s256", &members).await;
@@ -208,7 +208,7 @@ async fn pkce_that_is_not_advertised() {
 }
 
 #[tokio::test]
-async fn what_is_good_to_know() {
+async fn odd_server_metadata_is_a_note() {
     behaving("iss-not-promised", |it| it.iss_advertised = false).await;
     let grants = json!(["authorization_code"]);
     publishing("no-refresh-grant", &[("grant_types_supported", grants)]).await;
@@ -229,7 +229,7 @@ async fn what_is_good_to_know() {
 }
 
 #[tokio::test]
-async fn scopes_that_the_authorization_server_does_not_list() {
+async fn unlisted_scope_is_a_warning() {
     let mut fixture = Fixture::new().await;
     fixture
         .issuer
@@ -239,7 +239,7 @@ async fn scopes_that_the_authorization_server_does_not_list() {
 }
 
 #[tokio::test]
-async fn endpoints_that_a_person_named() {
+async fn configured_endpoints_are_used_or_refused() {
     let mut fixture = Fixture::new().await;
     fixture
         .server

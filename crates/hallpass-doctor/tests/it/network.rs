@@ -8,24 +8,24 @@ use hallpass::{
 };
 use hallpass_doctor::{Code, Severity};
 use hallpass_testkit::{
-    Endpoint, FakeClock, Fault, Gate, Identity, ListenOptions, Person, ServerTls, TestCa,
+    ConnectProxy, Endpoint, FakeClock, Fault, Gate, Identity, ListenOptions, Person, ServerTls,
+    TestCa,
 };
 
-use crate::connect_proxy::ConnectProxy;
 use crate::{
     fixture::{Fixture, always},
     raw,
 };
 
 #[tokio::test]
-async fn all_is_well() {
+async fn healthy_server_has_no_fault() {
     let fixture = Fixture::signed_in().await;
     let report = fixture.report("all-is-well").await;
     assert_eq!(report.first_fault(), None);
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve() {
+async fn unresolved_name_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.url = "https://mcp.example/mcp".to_owned();
     fixture.http.resolver = Arc::new(Nowhere);
@@ -41,7 +41,7 @@ async fn closed_port_is_no_connection() {
 }
 
 #[tokio::test]
-async fn no_answer_comes() {
+async fn unanswered_request_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.limit = Duration::from_millis(100);
     let gate = Gate::new();
@@ -54,7 +54,7 @@ async fn no_answer_comes() {
 }
 
 #[tokio::test]
-async fn the_connection_breaks() {
+async fn broken_connection_is_a_fault() {
     let fixture = Fixture::new().await;
     fixture
         .server
@@ -81,7 +81,7 @@ fn only(ca: &TestCa) -> Trust {
 }
 
 #[tokio::test]
-async fn a_private_authority_that_was_added() {
+async fn added_private_authority_is_a_note() {
     let ca = TestCa::new().unwrap();
     let fixture = secure(&ca, ca.server().unwrap(), only(&ca)).await;
     fixture.sign_in().await;
@@ -98,7 +98,7 @@ async fn unknown_authority_is_a_fault() {
 }
 
 #[tokio::test]
-async fn an_authority_that_only_has_the_name_of_a_trusted_one() {
+async fn authority_with_the_name_of_a_trusted_one_is_refused() {
     let ca = TestCa::new().unwrap();
     let other = TestCa::new().unwrap();
     let fixture = secure(&ca, ca.server().unwrap(), only(&other)).await;
@@ -123,21 +123,21 @@ async fn unknown_authority_of_the_issuer_is_a_fault() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_ended() {
+async fn expired_certificate_is_a_fault() {
     let ca = TestCa::new().unwrap();
     let fixture = secure(&ca, ca.expired_server().unwrap(), only(&ca)).await;
     fixture.report("certificate-expired").await;
 }
 
 #[tokio::test]
-async fn a_certificate_that_begins_later() {
+async fn certificate_not_yet_valid_is_a_fault() {
     let ca = TestCa::new().unwrap();
     let fixture = secure(&ca, ca.future_server().unwrap(), only(&ca)).await;
     fixture.report("certificate-not-yet-valid").await;
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host() {
+async fn certificate_for_another_host_is_a_fault() {
     let ca = TestCa::new().unwrap();
     let named = ca.server_named(&["other.example"]).unwrap();
     let fixture = secure(&ca, named, only(&ca)).await;
@@ -145,7 +145,7 @@ async fn a_certificate_for_another_host() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_client_is_wanted() {
+async fn missing_client_certificate_is_a_fault() {
     let ca = TestCa::new().unwrap();
     let tls = |identity: Identity| ServerTls {
         identity,
@@ -161,7 +161,7 @@ async fn a_certificate_of_the_client_is_wanted() {
 }
 
 #[tokio::test]
-async fn https_where_http_is_spoken_and_the_other_way_round() {
+async fn wrong_url_scheme_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.url = fixture.url.replace("http://", "https://");
     let origin = fixture.server.origin().to_owned();
@@ -179,9 +179,9 @@ async fn https_where_http_is_spoken_and_the_other_way_round() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_and_one_that_is_not_there() {
+async fn refusing_and_unreachable_proxies_are_faults() {
     let ca = TestCa::new().unwrap();
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let mut fixture = secure(&ca, ca.server().unwrap(), only(&ca)).await;
     let through = |url: &str| ProxyConfig::all(Proxy::parse(url).unwrap());
     fixture.http.proxy = through(&proxy.url());
@@ -195,7 +195,7 @@ async fn a_proxy_that_refuses_and_one_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn an_address_that_no_proxy_is_asked_for() {
+async fn address_that_no_proxy_is_asked_for_is_refused() {
     let mut fixture = Fixture::new().await;
     fixture.url = "https://[::1]:1/mcp".to_owned();
     let closed = raw::unused_address().await;
@@ -205,14 +205,14 @@ async fn an_address_that_no_proxy_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_comes_to_nothing() {
+async fn failed_tls_handshake_is_a_fault() {
     let mut fixture = Fixture::new().await;
     fixture.url = format!("https://{}/mcp", raw::refuses_handshakes().await);
     fixture.report("tls-failed").await;
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong() {
+async fn clock_skew_is_a_warning_or_a_fault() {
     let now = SystemClock.now().as_unix_seconds();
     for (ahead, name, severity) in [
         (100, "clock-skew", Severity::Warning),
@@ -228,7 +228,7 @@ async fn a_clock_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_ends_soon() {
+async fn certificate_that_ends_soon_is_a_warning() {
     let ca = TestCa::new().unwrap();
     let fixture = secure(&ca, ca.server().unwrap(), only(&ca)).await;
     // The test authority's certificates end at the end of 2049.
@@ -245,7 +245,7 @@ async fn a_certificate_that_ends_soon() {
 }
 
 #[tokio::test]
-async fn a_host_with_a_client_of_its_own() {
+async fn custom_http_client_is_named_in_the_report() {
     let fixture = Fixture::new().await;
     let config = HttpConfig::default();
     let client = hallpass::http_client::Client::new(config).unwrap();

@@ -81,17 +81,17 @@ async fn in_files_of_one_key() -> (Fixture, TempDir) {
 }
 
 #[tokio::test]
-async fn a_record_that_was_altered() {
+async fn altered_record_is_a_fault() {
     sealed("store-damaged", |bytes| *bytes.last_mut().unwrap() ^= 1).await;
 }
 
 #[tokio::test]
-async fn a_record_of_a_newer_version() {
+async fn record_of_a_newer_version_is_a_fault() {
     sealed("store-newer", |bytes| bytes[8] = 9).await;
 }
 
 #[tokio::test]
-async fn a_key_that_is_gone_locked_or_another() {
+async fn unavailable_store_key_is_a_fault() {
     for (answer, name) in [
         (Answer::Absent, "store-key-gone"),
         (Answer::Locked, "store-key-locked"),
@@ -110,7 +110,7 @@ async fn a_key_that_is_gone_locked_or_another() {
 }
 
 #[tokio::test]
-async fn a_key_in_a_file_that_is_healthy() {
+async fn healthy_key_file_has_no_fault() {
     let folder = tempfile::tempdir().unwrap();
     let (fixture, _folder) = in_files(KeyFile::in_folder(place(&folder))).await;
     let report = fixture.doctor().diagnose().await;
@@ -118,7 +118,7 @@ async fn a_key_in_a_file_that_is_healthy() {
 }
 
 #[tokio::test]
-async fn a_store_whose_folder_is_another_thing_now() {
+async fn unreadable_store_folder_is_a_fault() {
     let (mut fixture, folder) = in_files_of_one_key().await;
     let credentials = place(&folder).join("slots");
     let file = only(&credentials, "sealed");
@@ -164,7 +164,7 @@ async fn sign_in_of_another_process_is_noted() {
 }
 
 #[tokio::test]
-async fn a_store_that_can_t_even_be_opened() {
+async fn unopened_store_is_a_fault() {
     let fixture = Fixture::new().await;
     let trouble = StoreError::new(StoreErrorKind::Refused, "`FOLDER` is open to others")
         .with_hint("take the others' permissions away: chmod 700");
@@ -173,7 +173,7 @@ async fn a_store_that_can_t_even_be_opened() {
 }
 
 #[tokio::test]
-async fn another_account_s_trouble_is_none_of_this_one() {
+async fn unreadable_record_of_another_account_is_a_warning() {
     let (fixture, folder) = in_files_of_one_key().await;
     let other = place(&folder)
         .join("slots")
@@ -185,7 +185,7 @@ async fn another_account_s_trouble_is_none_of_this_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept() {
+async fn memory_store_is_a_note() {
     let mut fixture = Fixture::new().await;
     let url = fixture.url.parse().unwrap();
     fixture.names.push((String::new(), ""));
@@ -248,7 +248,7 @@ impl KeySource for OneKey {
     }
 }
 
-/// A person who does not come.
+/// A user who does not come.
 #[derive(Debug)]
 struct ClosedBrowser;
 

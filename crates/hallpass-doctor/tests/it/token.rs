@@ -34,7 +34,7 @@ fn asked(fixture: &Fixture) -> u32 {
 }
 
 #[tokio::test]
-async fn a_token_that_has_ended() {
+async fn expired_token_is_a_note_or_refreshed() {
     let mut fixture = signed_in_long_ago().await;
     fixture
         .change(|record| {
@@ -53,7 +53,7 @@ async fn a_token_that_has_ended() {
 }
 
 #[tokio::test]
-async fn a_token_for_another_resource() {
+async fn token_for_another_resource_is_a_fault() {
     let fixture = signed_in_long_ago().await;
     fixture.issuer.expire_access_tokens();
     fixture
@@ -67,7 +67,7 @@ async fn a_token_for_another_resource() {
 }
 
 #[tokio::test]
-async fn a_token_that_says_itself_that_it_is_for_another() {
+async fn token_with_another_audience_claim_is_found() {
     let fixture = Fixture::signed_in().await;
     let claims = r#"{"aud":["https://graph.example","api://4711"],"iss":"https://as.example","sub":"canary-sub"}"#;
     let jwt = format!("eyJ0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
@@ -82,7 +82,7 @@ async fn a_token_that_says_itself_that_it_is_for_another() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_that_is_refused() {
+async fn refused_fresh_token_is_a_fault() {
     let fixture = Fixture::signed_in().await;
     fixture.issuer.expire_access_tokens();
     let report = fixture.report("fresh-token-refused").await;
@@ -90,7 +90,7 @@ async fn a_fresh_token_that_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked() {
+async fn revoked_token_is_a_warning_or_a_fault() {
     let fixture = signed_in_long_ago().await;
     fixture.issuer.expire_access_tokens();
     let report = fixture.report("token-refused").await;
@@ -102,7 +102,7 @@ async fn a_token_that_was_revoked() {
 }
 
 #[tokio::test]
-async fn a_token_with_too_few_scopes() {
+async fn token_with_too_few_scopes_is_a_fault() {
     let fixture = Fixture::signed_in().await;
     let challenge = r#"Bearer error="insufficient_scope", scope="mcp:admin""#;
     to_the_token(
@@ -113,14 +113,14 @@ async fn a_token_with_too_few_scopes() {
 }
 
 #[tokio::test]
-async fn a_token_whose_account_may_not_do_it() {
+async fn forbidden_account_is_a_fault() {
     let fixture = Fixture::signed_in().await;
     to_the_token(&fixture, answer(403, &[], "not you"));
     fixture.report("forbidden-with-a-token").await;
 }
 
 #[tokio::test]
-async fn mcp_that_does_not_work() {
+async fn mcp_errors_are_faults() {
     let error =
         r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"no \u001b[2J database"}}"#;
     let no_tools =
@@ -156,7 +156,7 @@ async fn without_a_handshake() -> Fixture {
 }
 
 #[tokio::test]
-async fn a_server_that_knows_no_handshake_any_more() {
+async fn server_without_handshake_is_diagnosed() {
     let fixture = without_a_handshake().await;
     fixture.sign_in().await;
     let report = fixture.report("without-a-handshake").await;
@@ -164,7 +164,7 @@ async fn a_server_that_knows_no_handshake_any_more() {
 }
 
 #[tokio::test]
-async fn an_open_server_that_knows_no_handshake_any_more() {
+async fn open_server_without_handshake_is_diagnosed() {
     let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"Unsupported protocol version"}}"#;
     let account = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
     let fixture = without_a_handshake().await;
@@ -181,7 +181,7 @@ async fn an_open_server_that_knows_no_handshake_any_more() {
 }
 
 #[tokio::test]
-async fn a_server_that_neither_way_leads_into_with_a_token() {
+async fn server_without_handshake_or_discover_is_a_fault_with_a_token() {
     let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"Bad Request"}}"#;
     let unknown = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Not known"}}"#;
     let fixture = Fixture::signed_in().await;
@@ -200,7 +200,7 @@ async fn a_server_that_neither_way_leads_into_with_a_token() {
 }
 
 #[tokio::test]
-async fn tools_that_can_t_be_listed() {
+async fn unlisted_tools_are_a_fault() {
     let fixture = Fixture::signed_in().await;
     let asked = asked(&fixture);
     fixture.server.plan(vec![hallpass_testkit::PlannedFault {

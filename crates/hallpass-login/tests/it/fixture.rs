@@ -76,7 +76,7 @@ impl Fixture {
         }
     }
 
-    /// Has another person sign in.
+    /// Has another user sign in.
     pub(crate) fn set_person(&mut self, person: Person) {
         self.browser = Browser::new(person);
     }

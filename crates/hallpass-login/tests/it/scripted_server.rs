@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, BoxFuture, Challenge, Clock, CredentialKey, Record, Scopes, ServerSettings,
-    ServerUrl, SignIn, SignInReason, Timestamp, http::HttpErrorKind,
+    AuthScheme, BoxFuture, Challenge, CredentialKey, Record, Scopes, ServerSettings, ServerUrl,
+    SignIn, SignInReason, http::HttpErrorKind,
 };
 use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
-use hallpass_testkit::{FixedEntropy, ScriptedClient, ScriptedResponse};
-use http::Response;
+use hallpass_testkit::{FakeClock, FixedEntropy, ScriptedClient, ScriptedResponse, SentRequest};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,22 +23,6 @@ use crate::fixture::SavedRecords;
 
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const SERVER: &str = "https://mcp.example/mcp";
-
-/// A request as it was sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) dpop: Option<String>,
-    pub(crate) form: Vec<(String, String)>,
-    pub(crate) body: Bytes,
-}
-
-impl Sent {
-    /// Every value of a parameter.
-    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
-        let pairs = self.form.iter().filter(|(key, _)| key == name);
-        pairs.map(|(_, value)| value.as_str()).collect()
-    }
-}
 
 /// The answers, by path, in their order; the last one stays. A request to another path is interrupted.
 #[derive(Debug, Default)]
@@ -54,16 +36,12 @@ pub(crate) struct ScriptedServer {
     pub(crate) settings: ServerSettings,
 }
 
-pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(Bytes::from(body.to_string()))
-        .unwrap()
+pub(crate) fn answer(status: u16, body: &Value) -> ScriptedResponse {
+    ScriptedResponse::json(status, body)
 }
 
-pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
-    answer(status, &json!({ "error": code }))
+pub(crate) fn error(status: u16, code: &str) -> ScriptedResponse {
+    ScriptedResponse::oauth_error(status, code)
 }
 
 impl ScriptedServer {
@@ -104,20 +82,13 @@ impl ScriptedServer {
     }
 
     /// Writes down what a path answers.
-    pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
-        self.http.replace(path, answers.map(Into::into));
+    pub(crate) fn on<const N: usize>(&self, path: &str, answers: [ScriptedResponse; N]) {
+        self.http.replace(path, answers);
     }
 
     /// What was sent to a path.
-    pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
-        let sent = self.http.requests().into_iter();
-        sent.filter(|sent| sent.path() == path)
-            .map(|sent| Sent {
-                dpop: sent.header("dpop").map(str::to_owned),
-                form: sent.form(),
-                body: sent.request.into_body(),
-            })
-            .collect()
+    pub(crate) fn sent(&self, path: &str) -> Vec<SentRequest> {
+        self.http.requests_to(path)
     }
 
     pub(crate) fn heard(&self, event: &str) -> bool {
@@ -131,9 +102,11 @@ impl ScriptedServer {
         scheme: AuthScheme,
         previous: Option<&Record>,
     ) -> Result<Record, LoginError> {
+        let short = Duration::from_secs(60);
+        let clock = FakeClock::default().with_instant_sleeps(short);
         let login = BrowserLogin::builder(
             self.http.clone(),
-            Arc::new(FastClock),
+            Arc::new(clock),
             Arc::new(FixedEntropy::new(1)),
             self.clone(),
         )
@@ -160,7 +133,7 @@ impl ScriptedServer {
         let pushed = self.sent("/par").pop();
         let of = |name: &str| match url.query_pairs().find(|(key, _)| key == name) {
             Some((_, value)) => value.into_owned(),
-            None => pushed.as_ref().unwrap().values(name)[0].to_owned(),
+            None => pushed.as_ref().unwrap().parameter(name).unwrap(),
         };
         let callback = Url::parse(&of("redirect_uri")).unwrap();
         let state = of("state");
@@ -200,28 +173,5 @@ impl Interaction for ScriptedServer {
 
     fn choose_scopes(&self, found: Scopes) -> Scopes {
         self.asks_for.map_or(found, Scopes::from_server)
-    }
-}
-
-/// A clock on which short waits are none and long ones never end.
-#[derive(Debug)]
-struct FastClock;
-
-impl Clock for FastClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(1_800_000_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            if duration > Duration::from_secs(60) {
-                std::future::pending::<()>().await;
-            }
-            tokio::task::yield_now().await;
-        })
     }
 }

@@ -9,9 +9,10 @@ use hallpass_core::{
 };
 use hallpass_login::LoginErrorKind;
 use hallpass_oauth::ProofKey;
+use hallpass_testkit::SentRequest;
 use serde_json::{Value, json};
 
-use crate::scripted_server::{ISSUER, ScriptedServer, Sent, answer, error, tokens};
+use crate::scripted_server::{ISSUER, ScriptedServer, answer, error, tokens};
 
 fn key() -> ClientSigningKey {
     let document = ProofKey::generate().unwrap();
@@ -37,11 +38,9 @@ fn signing(more: &Value) -> ScriptedServer {
 }
 
 /// The header and the claims of a request's assertion.
-fn assertion(sent: &Sent) -> (Value, Value) {
-    assert_eq!(sent.values("client_id"), ["by-hand"]);
-    let [assertion] = sent.values("client_assertion")[..] else {
-        panic!("{sent:?}");
-    };
+fn assertion(sent: &SentRequest) -> (Value, Value) {
+    assert_eq!(sent.parameters("client_id"), ["by-hand"]);
+    let assertion = sent.parameter("client_assertion").unwrap();
     let mut parts = assertion.split('.').map(|part| {
         let part = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
         serde_json::from_slice(&part).unwrap_or_default()
@@ -118,8 +117,11 @@ async fn metadata_document_client_with_a_key_signs() {
     let server = Arc::new(server);
     server.login(AuthScheme::Bearer, None).await.unwrap();
     let sent = &server.sent("/token")[0];
-    assert_eq!(sent.values("client_id"), ["https://host.example/c.json"]);
-    assert_eq!(sent.values("client_assertion").len(), 1);
+    assert_eq!(
+        sent.parameters("client_id"),
+        ["https://host.example/c.json"]
+    );
+    assert_eq!(sent.parameters("client_assertion").len(), 1);
 }
 
 #[tokio::test]

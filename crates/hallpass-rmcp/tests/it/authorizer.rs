@@ -52,14 +52,18 @@ impl CodeGrant {
         self.asked.lock().unwrap().clone()
     }
 
-    async fn record(&self, ask: SignIn<'_>) -> Result<Record, Box<dyn std::error::Error>> {
+    async fn record(&self, request: SignIn<'_>) -> Result<Record, Box<dyn std::error::Error>> {
         let discovery = Discovery {
             http: &*self.http,
             clock: &self.clock,
-            settings: ask.settings,
+            settings: request.settings,
         };
-        let found = discovery.run(&ask.key.server, ask.challenges).await?;
-        let scopes = found.scopes(ask.challenges, ask.settings).union(ask.scopes);
+        let found = discovery
+            .run(&request.key.server, request.challenges)
+            .await?;
+        let scopes = found
+            .scopes(request.challenges, request.settings)
+            .union(request.scopes);
         let registration =
             Registration::new(RegistrationOrigin::PreRegistered, ClientId::new(CLIENT));
         let pending = AuthorizationRequest {
@@ -77,15 +81,15 @@ impl CodeGrant {
         let callback = callback.ok_or("no callback")?;
         let code = pending.receive(callback.query().unwrap_or_default())?;
         let endpoint = found.server.token_endpoint.clone().ok_or("no endpoint")?;
-        let request = pending.redeem(code).into_http(
+        let token_request = pending.redeem(code).into_http(
             &endpoint,
             &ClientAuthentication::from_registration(&registration),
         );
         let answer = self
             .http
             .fetch(
-                request,
-                RequestOptions::authorization_server(&ask.key.server),
+                token_request,
+                RequestOptions::authorization_server(&request.key.server),
             )
             .await?;
         let grant = TokenResponse::from_http(&answer, AuthScheme::Bearer)?.into_grant(
@@ -94,7 +98,11 @@ impl CodeGrant {
             found.resource.as_ref(),
             self.clock.now(),
         );
-        let mut record = Record::new(ask.key.clone(), found.server, ask.settings.fingerprint());
+        let mut record = Record::new(
+            request.key.clone(),
+            found.server,
+            request.settings.fingerprint(),
+        );
         record.registration = Some(registration);
         record.grant = Some(grant);
         record.state = State::SignedIn;
@@ -103,10 +111,13 @@ impl CodeGrant {
 }
 
 impl Authorizer for CodeGrant {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         Box::pin(async move {
-            self.asked.lock().unwrap().push(ask.reason);
-            let record = self.record(ask).await;
+            self.asked.lock().unwrap().push(request.reason);
+            let record = self.record(request).await;
             record.map_err(|error| AuthorizeError::new(Remedy::Report, error.to_string()))
         })
     }
@@ -121,18 +132,25 @@ pub(crate) struct Dispenser {
 }
 
 impl Authorizer for Dispenser {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         Box::pin(async move {
             let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
             let issuer = Issuer::parse("https://as.example.com").unwrap();
             let metadata = ServerMetadata::new(issuer);
-            let mut record = Record::new(ask.key.clone(), metadata, ask.settings.fingerprint());
+            let mut record = Record::new(
+                request.key.clone(),
+                metadata,
+                request.settings.fingerprint(),
+            );
             let mut grant = Grant::new(
                 GrantKind::AuthorizationCode,
                 AccessToken::new(format!("t{number}")),
                 Timestamp::from_unix_seconds(0),
             );
-            grant.requested_scopes = ask.scopes.clone();
+            grant.requested_scopes = request.scopes.clone();
             if self.binds.load(Ordering::SeqCst) {
                 grant.scheme = AuthScheme::Dpop;
                 grant.dpop_key = Some(ProofKey::generate().unwrap());

@@ -45,7 +45,7 @@ pub(crate) fn answered() -> ScriptedResponse {
 }
 
 pub(crate) fn json(status: u16, body: &str) -> ScriptedResponse {
-    ScriptedResponse::json(status, body.to_owned())
+    ScriptedResponse::json(status, body)
 }
 
 pub(crate) fn events(body: &str) -> ScriptedResponse {

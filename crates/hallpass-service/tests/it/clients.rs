@@ -29,9 +29,9 @@ async fn check(client: ServiceClient, secret: Option<&str>, methods: Value, expe
     assert_eq!(registration.auth_method.as_str(), expected, "{methods}");
     let sent = &server.sent("/token")[0];
     let found = (
-        sent.authorization.is_some(),
-        sent.has("client_secret"),
-        sent.has("client_assertion"),
+        sent.header("authorization").is_some(),
+        sent.parameter("client_secret").is_some(),
+        sent.parameter("client_assertion").is_some(),
     );
     let wanted = match expected {
         "client_secret_basic" => (true, false, false),
@@ -99,7 +99,7 @@ async fn client_assertion_is_for_the_issuer_and_one_request() {
     let sent = server.sent("/token");
     let claims: Vec<_> = sent
         .iter()
-        .map(|sent| claims(sent.value("client_assertion")))
+        .map(|sent| claims(&sent.parameter("client_assertion").unwrap()))
         .collect();
     assert_eq!(claims.len(), 2, "the server was not ready at first");
     for claims in &claims {
@@ -123,7 +123,10 @@ async fn metadata_document_is_the_client_where_supported() {
     };
     let server = ScriptedServer::new(&json!({ "client_id_metadata_document_supported": true }));
     asked.run(&server.login(itself())).await.unwrap();
-    assert_eq!(server.sent("/token")[0].value("client_id"), document);
+    assert_eq!(
+        server.sent("/token")[0].parameter("client_id").unwrap(),
+        document
+    );
 
     let server = ScriptedServer::new(&json!({}));
     let error = asked.run(&server.login(itself())).await.unwrap_err();

@@ -16,10 +16,7 @@ fn demanded<'a>() -> SignInCase<'a> {
 #[tokio::test]
 async fn demanded_nonce_is_sent_in_another_proof() {
     let server = ScriptedServer::new(&json!({}));
-    let mut wants = error(400, "use_dpop_nonce");
-    wants
-        .headers_mut()
-        .insert("dpop-nonce", "n1".parse().unwrap());
+    let wants = error(400, "use_dpop_nonce").with_header("dpop-nonce", "n1");
     server.on("/token", [wants, answer(200, &token("DPoP"))]);
     let login = server.login(itself());
     let record = demanded().run(&login).await.unwrap();
@@ -29,7 +26,7 @@ async fn demanded_nonce_is_sent_in_another_proof() {
     let sent = server.sent("/token");
     let proofs: Vec<_> = sent
         .iter()
-        .map(|sent| claims(sent.dpop.as_ref().unwrap()))
+        .map(|sent| claims(sent.header("dpop").unwrap()))
         .collect();
     assert_eq!(proofs.len(), 2);
     assert_eq!(proofs[0]["htu"], "https://as.example/token");
@@ -78,7 +75,7 @@ async fn dpop_setting_binds_tokens() {
     asked.settings.dpop = DpopSetting::Always;
     let record = asked.run(&server.login(itself())).await.unwrap();
     assert!(record.grant.unwrap().dpop_key.is_some());
-    assert!(server.sent("/token")[0].dpop.is_some());
+    assert!(server.sent("/token")[0].header("dpop").is_some());
 }
 
 #[tokio::test]

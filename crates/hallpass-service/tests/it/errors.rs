@@ -132,14 +132,13 @@ async fn network_failure_is_not_a_refusal() {
     assert_eq!(error.kind(), ServiceErrorKind::Network);
 
     let server = ScriptedServer::new(&json!({}));
-    server.on("/.well-known/oauth-authorization-server", [error_page()]);
+    server.on(
+        "/.well-known/oauth-authorization-server",
+        [answer(404, &json!({}))],
+    );
     let error = SignInCase::default()
         .run(&server.login(itself()))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::Discovery);
-}
-
-fn error_page() -> http::Response<bytes::Bytes> {
-    answer(404, &json!({}))
 }

@@ -9,7 +9,7 @@ use hallpass_service::{
 use serde_json::json;
 
 use crate::scripted_server::{
-    ISSUER, PROVIDER, SERVER, ScriptedServer, SignInCase, answer, client, itself, token,
+    ISSUER, PROVIDER, SERVER, ScriptedServer, SignInCase, answer, client, form, itself, token,
 };
 
 pub(crate) fn bearer(jwt: &str) -> ServiceClient {
@@ -48,7 +48,7 @@ async fn check(client: ServiceClient, kind: GrantKind, expected: &[&str]) -> Arc
     assert_eq!(life.as_secs(), 300);
     let sent = server.sent("/token");
     assert_eq!(sent.len(), 1);
-    assert_eq!(sent[0].shown(), expected);
+    assert_eq!(form(&sent[0]), expected);
     server
 }
 
@@ -62,7 +62,7 @@ async fn client_credentials_request_has_the_client_alone() {
     ];
     let server = check(itself(), GrantKind::ClientCredentials, &expected).await;
     let sent = &server.sent("/token")[0];
-    assert!(sent.authorization.as_ref().unwrap().starts_with("Basic "));
+    assert!(sent.header("authorization").unwrap().starts_with("Basic "));
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn id_token_is_exchanged_at_the_identity_provider() {
     let server = check(vouched_for(), GrantKind::JwtBearer, &expected).await;
     let exchange = &server.sent("/exchange")[0];
     assert_eq!(
-        exchange.shown(),
+        form(exchange),
         [
             "grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
             "subject_token=canary-id-token",
@@ -102,7 +102,8 @@ async fn id_token_is_exchanged_at_the_identity_provider() {
         ]
     );
     assert_eq!(
-        exchange.authorization, None,
+        exchange.header("authorization"),
+        None,
         "the provider's client is public"
     );
 }
@@ -118,7 +119,10 @@ async fn scopes_come_from_the_challenge_and_step_ups_add_to_them() {
         ..SignInCase::default()
     };
     asked.run(&server.login(itself())).await.unwrap();
-    assert_eq!(server.sent("/token")[0].value("scope"), "call list");
+    assert_eq!(
+        server.sent("/token")[0].parameter("scope").unwrap(),
+        "call list"
+    );
 }
 
 #[tokio::test]
@@ -149,6 +153,9 @@ async fn assertion_file_is_read_for_each_sign_in() {
         SignInCase::default().run(&login).await.unwrap();
     }
     let sent = server.sent("/token");
-    let assertions: Vec<_> = sent.iter().map(|sent| sent.value("assertion")).collect();
+    let assertions: Vec<_> = sent
+        .iter()
+        .map(|sent| sent.parameter("assertion").unwrap())
+        .collect();
     assert_eq!(assertions, ["first", "second"]);
 }

@@ -4,16 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, BoxFuture, Challenge, ClientId, ClientSecret, Clock, CredentialKey,
-    PreRegisteredClient, Record, RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn,
-    SignInReason, StoreFuture, Timestamp, http::HttpErrorKind,
+    AuthScheme, Challenge, ClientId, ClientSecret, CredentialKey, PreRegisteredClient, Record,
+    RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn, SignInReason, StoreFuture,
+    http::HttpErrorKind,
 };
 use hallpass_oauth::{ClientKey, ProofKey};
 use hallpass_service::{ServiceClient, ServiceError, ServiceGrant, ServiceLogin};
-use hallpass_testkit::{FixedEntropy, ScriptedClient, ScriptedResponse};
-use http::Response;
+use hallpass_testkit::{FakeClock, FixedEntropy, ScriptedClient, ScriptedResponse, SentRequest};
 use serde_json::{Value, json};
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -32,35 +30,12 @@ pub(crate) fn key() -> ClientKey {
     ClientKey::from_pem(&pem).unwrap()
 }
 
-/// A request as it was sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) authorization: Option<String>,
-    pub(crate) dpop: Option<String>,
-    pub(crate) form: Vec<(String, String)>,
-}
-
-impl Sent {
-    /// The parameters, as `name=value`.
-    pub(crate) fn shown(&self) -> Vec<String> {
-        let pairs = self
-            .form
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        pairs.collect()
-    }
-
-    /// The value of a parameter, which stands there once.
-    pub(crate) fn value(&self, name: &str) -> &str {
-        let mut values = self.form.iter().filter(|(key, _)| key == name);
-        let (_, value) = values.next().unwrap_or_else(|| panic!("no `{name}`"));
-        assert!(values.next().is_none(), "`{name}` twice");
-        value
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.form.iter().any(|(key, _)| key == name)
-    }
+/// The parameters of a request's form, as `name=value`.
+pub(crate) fn form(sent: &SentRequest) -> Vec<String> {
+    let pairs = sent.form().into_iter();
+    pairs
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
 }
 
 /// The claims of a JWT.
@@ -75,16 +50,12 @@ pub(crate) struct ScriptedServer {
     http: Arc<ScriptedClient>,
 }
 
-pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(Bytes::from(body.to_string()))
-        .unwrap()
+pub(crate) fn answer(status: u16, body: &Value) -> ScriptedResponse {
+    ScriptedResponse::json(status, body)
 }
 
-pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
-    answer(status, &json!({ "error": code }))
+pub(crate) fn error(status: u16, code: &str) -> ScriptedResponse {
+    ScriptedResponse::oauth_error(status, code)
 }
 
 pub(crate) fn token(scheme: &str) -> Value {
@@ -129,20 +100,13 @@ impl ScriptedServer {
     }
 
     /// Writes down what a path answers.
-    pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
-        self.http.replace(path, answers.map(Into::into));
+    pub(crate) fn on<const N: usize>(&self, path: &str, answers: [ScriptedResponse; N]) {
+        self.http.replace(path, answers);
     }
 
     /// What was sent to a path.
-    pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
-        let sent = self.http.requests().into_iter();
-        sent.filter(|sent| sent.path() == path)
-            .map(|sent| Sent {
-                authorization: sent.header("authorization").map(str::to_owned),
-                dpop: sent.header("dpop").map(str::to_owned),
-                form: sent.form(),
-            })
-            .collect()
+    pub(crate) fn sent(&self, path: &str) -> Vec<SentRequest> {
+        self.http.requests_to(path)
     }
 
     /// Every path that was asked.
@@ -154,7 +118,7 @@ impl ScriptedServer {
     pub(crate) fn login(self: &Arc<Self>, client: ServiceClient) -> ServiceLogin {
         ServiceLogin::new(
             self.http.clone(),
-            Arc::new(FastClock),
+            Arc::new(FakeClock::default().with_instant_sleeps(Duration::MAX)),
             Arc::new(FixedEntropy::new(1)),
             client,
         )
@@ -221,23 +185,5 @@ struct NoRegistrationSink;
 impl RegistrationSink for NoRegistrationSink {
     fn save<'a>(&'a self, _: &'a Record) -> StoreFuture<'a, ()> {
         panic!("a service saves nothing during a sign-in")
-    }
-}
-
-/// A clock on which waits are none.
-#[derive(Debug)]
-struct FastClock;
-
-impl Clock for FastClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(1_800_000_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(async {})
     }
 }

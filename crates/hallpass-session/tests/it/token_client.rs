@@ -1,17 +1,14 @@
 //! The client of the authorization server's endpoints, against a server with scripted answers.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
-
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, BoxFuture, ClientId, ClientSecret, Clock, Diagnostic as _, DpopKey, Hint,
-    HttpClient, HttpError, Issuer, RefreshToken, Registration, RegistrationAccessToken, Remedy,
-    Scopes, ServerMetadata, ServerUrl, Timestamp, TokenEndpointAuthMethod,
-    http::{Body, HttpErrorKind, Redirects, RequestOptions, RequestTarget},
+    AccessToken, ClientId, ClientSecret, Diagnostic as _, DpopKey, Hint, Issuer, RefreshToken,
+    Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata, ServerUrl,
+    TokenEndpointAuthMethod,
+    http::{HttpErrorKind, Redirects, RequestTarget},
     record::{RegistrationManagement, RegistrationOrigin},
 };
 use hallpass_oauth::{
@@ -21,27 +18,34 @@ use hallpass_session::{
     DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError, Retry,
     TokenClient, TokenRequestError,
 };
-use hallpass_testkit::{FixedEntropy, TestClientKey};
-use http::{Request, Response};
+use hallpass_testkit::{
+    FixedEntropy, RequestPattern, ScriptedClient, ScriptedResponse, SentRequest, TestClientKey,
+};
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
+use url::Url;
+
+use crate::fakes::TestClock;
 
 /// A server that gives scripted answers in their order; without one, the connection breaks.
 #[derive(Debug)]
 struct Server {
-    answers: Mutex<VecDeque<Response<Bytes>>>,
-    requests: Mutex<Vec<Request<Bytes>>>,
-    waits: Mutex<Vec<Duration>>,
+    http: ScriptedClient,
+    clock: TestClock,
     url: ServerUrl,
     entropy: FixedEntropy,
 }
 
 impl Server {
-    fn new(answers: impl IntoIterator<Item = Response<Bytes>>) -> Self {
+    fn new(answers: impl IntoIterator<Item = ScriptedResponse>) -> Self {
+        let lost = ScriptedResponse::error(HttpErrorKind::Interrupted);
+        let http = ScriptedClient::new().strict().with_fallback(lost);
+        http.on(
+            RequestPattern::target(RequestTarget::AuthorizationServer),
+            answers,
+        );
         Self {
-            answers: Mutex::new(answers.into_iter().collect()),
-            requests: Mutex::default(),
-            waits: Mutex::default(),
+            http,
+            clock: TestClock::new(1_800_000_000),
             url: ServerUrl::parse("https://mcp.example/mcp").unwrap(),
             entropy: FixedEntropy::new(1),
         }
@@ -49,8 +53,8 @@ impl Server {
 
     fn client(&self) -> TokenClient<'_> {
         TokenClient {
-            http: self,
-            clock: self,
+            http: &self.http,
+            clock: &self.clock,
             entropy: &self.entropy,
             server: &self.url,
         }
@@ -73,19 +77,19 @@ impl Server {
         self.client().request_token(&endpoint, &grant).await
     }
 
-    fn waits(&self) -> Vec<u64> {
-        let waits = self.waits.lock().unwrap();
-        waits.iter().map(Duration::as_secs).collect()
-    }
-
-    fn requests(&self) -> Vec<Request<Bytes>> {
-        self.requests.lock().unwrap().clone()
+    fn requests(&self) -> Vec<SentRequest> {
+        let requests = self.http.requests();
+        for SentRequest { options, .. } in &requests {
+            assert_eq!(options.redirects, Redirects::None);
+            assert_eq!(options.server, self.url);
+        }
+        requests
     }
 
     /// The nonces in the proofs, one for each request.
     fn nonces(&self) -> Vec<Option<String>> {
-        let claims = |request: &Request<Bytes>| -> Value {
-            let proof = request.headers()["dpop"].to_str().unwrap();
+        let claims = |request: &SentRequest| -> Value {
+            let proof = request.header("dpop").unwrap();
             let claims = proof.split('.').nth(1).unwrap();
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
         };
@@ -97,65 +101,23 @@ impl Server {
     }
 }
 
-impl HttpClient for Server {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        options: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        assert_eq!(options.redirects, Redirects::None);
-        assert_eq!(options.target, RequestTarget::AuthorizationServer);
-        assert_eq!(options.server, self.url);
-        let url = url(&request.uri().to_string());
-        self.requests.lock().unwrap().push(request);
-        let answer = self.answers.lock().unwrap().pop_front();
-        let answer = answer.map(|answer| answer.map(Body::whole));
-        let lost = move || HttpError::new(HttpErrorKind::Interrupted, options.target, &url);
-        Box::pin(async move { answer.ok_or_else(lost) })
-    }
-}
-
-impl Clock for Server {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(1_800_000_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.waits.lock().unwrap().push(duration);
-        Box::pin(async {})
-    }
-}
-
 fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
-fn answer(status: u16, body: &Value) -> Response<Bytes> {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(Bytes::from(body.to_string()))
-        .unwrap()
+fn answer(status: u16, body: &Value) -> ScriptedResponse {
+    ScriptedResponse::json(status, body)
 }
 
-fn error(status: u16, code: &str) -> Response<Bytes> {
-    answer(status, &json!({ "error": code }))
+fn error(status: u16, code: &str) -> ScriptedResponse {
+    ScriptedResponse::oauth_error(status, code)
 }
 
-fn tokens(token_type: &str) -> Response<Bytes> {
+fn tokens(token_type: &str) -> ScriptedResponse {
     answer(
         200,
         &json!({ "access_token": "canary-token", "token_type": token_type }),
     )
-}
-
-fn with_header(mut answer: Response<Bytes>, name: &'static str, value: &str) -> Response<Bytes> {
-    answer.headers_mut().insert(name, value.parse().unwrap());
-    answer
 }
 
 fn registration(method: &str, secret: Option<&str>) -> Registration {
@@ -180,8 +142,8 @@ fn signer() -> DpopSigner {
 
 #[tokio::test]
 async fn dpop_nonce_challenge_is_answered_once_and_the_nonce_is_kept() {
-    let demand = |nonce| with_header(error(400, "use_dpop_nonce"), "dpop-nonce", nonce);
-    let next = with_header(tokens("DPoP"), "dpop-nonce", "n2");
+    let demand = |nonce| error(400, "use_dpop_nonce").with_header("dpop-nonce", nonce);
+    let next = tokens("DPoP").with_header("dpop-nonce", "n2");
     let server = Server::new([demand("n1"), next, tokens("DPoP")]);
     let signer = signer();
     for _ in 0..2 {
@@ -209,7 +171,7 @@ async fn dpop_nonce_challenge_is_answered_once_and_the_nonce_is_kept() {
 #[tokio::test]
 async fn server_error_with_nonce_is_not_repeated() {
     for status in [500, 502, 503] {
-        let failed = with_header(error(status, "use_dpop_nonce"), "dpop-nonce", "n1");
+        let failed = error(status, "use_dpop_nonce").with_header("dpop-nonce", "n1");
         let server = Server::new([failed, tokens("DPoP")]);
         let signer = signer();
         let error = server
@@ -241,14 +203,14 @@ async fn retry_after_is_waited_for_where_a_user_waits() {
     let busy = |after: Option<&str>| {
         let busy = answer(503, &json!({}));
         match after {
-            Some(after) => with_header(busy, "retry-after", after),
+            Some(after) => busy.with_header("retry-after", after),
             None => busy,
         }
     };
     let server = Server::new([busy(Some("7")), busy(None), tokens("Bearer")]);
     let tokens_after = server.request_token(public(), None, Retry::WhileUserWaits);
     tokens_after.await.unwrap();
-    assert_eq!(server.waits(), [7, 1]);
+    assert_eq!(server.clock.sleeps(), [7_000, 1_000]);
 
     let server = Server::new([busy(None), busy(None), busy(None), tokens("Bearer")]);
     let given_up = server.request_token(public(), None, Retry::WhileUserWaits);
@@ -262,7 +224,7 @@ async fn retry_after_is_waited_for_where_a_user_waits() {
             panic!("{after} was waited for");
         };
         assert!(error.retry_after().is_some());
-        assert!(server.waits().is_empty());
+        assert!(server.clock.sleeps().is_empty());
     }
 }
 
@@ -285,7 +247,7 @@ async fn each_request_has_an_assertion_of_its_own() {
     let assertions: Vec<_> = server
         .requests()
         .iter()
-        .map(|request| value(request, "client_assertion").unwrap())
+        .map(|request| request.parameter("client_assertion").unwrap())
         .collect();
     assert_eq!(assertions.len(), 2);
     assert_ne!(assertions[0], assertions[1]);
@@ -342,13 +304,16 @@ fn dpop_key_is_used_again_where_it_can_be() {
 }
 
 /// How a request carries the client's secret.
-fn secret_form(request: &Request<Bytes>) -> &'static str {
+fn secret_form(request: &SentRequest) -> &'static str {
     let expected = format!("Basic {}", STANDARD.encode("the-client:canary-secret"));
-    let basic = request.headers().get("authorization");
-    assert_eq!(value(request, "client_id").as_deref(), Some("the-client"));
-    match (basic, value(request, "client_secret")) {
+    let basic = request.header("authorization");
+    assert_eq!(
+        request.parameter("client_id").as_deref(),
+        Some("the-client")
+    );
+    match (basic, request.parameter("client_secret")) {
         (Some(header), None) => {
-            assert_eq!(header.to_str().unwrap(), expected);
+            assert_eq!(header, expected);
             "basic"
         }
         (None, Some(secret)) => {
@@ -360,19 +325,12 @@ fn secret_form(request: &Request<Bytes>) -> &'static str {
     }
 }
 
-fn value(request: &Request<Bytes>, name: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(request.body());
-    pairs
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.into_owned())
-}
-
 /// Revokes a refresh token for a client that is registered with `method`, at a server that lists
 /// `listed`; in which forms the secret was sent, and whether the token is revoked.
 async fn check_revocation(
     method: &str,
     listed: Option<&[&str]>,
-    answers: &[Response<Bytes>],
+    answers: &[ScriptedResponse],
     expected: (&[&str], Result<(), u16>),
 ) {
     let mut metadata = metadata();
@@ -400,9 +358,12 @@ async fn check_revocation(
     });
     assert_eq!((&*forms, revoked), expected, "{method}, {listed:?}");
     for request in &requests {
-        assert_eq!(request.uri(), "https://as.example/revoke");
-        assert_eq!(value(request, "token").unwrap(), "canary-refresh");
-        assert_eq!(value(request, "token_type_hint").unwrap(), "refresh_token");
+        assert_eq!(request.request.uri(), "https://as.example/revoke");
+        assert_eq!(request.parameter("token").unwrap(), "canary-refresh");
+        assert_eq!(
+            request.parameter("token_type_hint").unwrap(),
+            "refresh_token"
+        );
     }
 }
 
@@ -414,27 +375,25 @@ async fn revocation_tries_the_other_form_of_the_secret_once() {
     let ok = answer(200, &json!({}));
     let malformed = error(400, "invalid_request");
     let unknown = error(401, "invalid_client");
-    for refusal in [&malformed, &unknown] {
+    for (status, refusal) in [(400, &malformed), (401, &unknown)] {
         let answers = [refusal.clone(), ok.clone()];
         check_revocation(BASIC, None, &answers, (&["basic", "post"], Ok(()))).await;
         check_revocation(POST, None, &answers, (&["post", "basic"], Ok(()))).await;
         // The client is not registered to send its secret.
         for method in ["none", "private_key_jwt", "tls_client_auth"] {
-            let status = refusal.status().as_u16();
             check_revocation(method, None, &answers, (&["none"], Err(status))).await;
         }
     }
     let answers = [malformed, unknown, ok.clone()];
     check_revocation(BASIC, None, &answers, (&["basic", "post"], Err(401))).await;
-    for refusal in [
-        error(400, "unsupported_token_type"),
-        error(403, "access_denied"),
-        answer(404, &json!({})),
-        answer(500, &json!({})),
-        answer(503, &json!({})),
+    for (status, code) in [
+        (400, "unsupported_token_type"),
+        (403, "access_denied"),
+        (404, "not_found"),
+        (500, "server_error"),
+        (503, "temporarily_unavailable"),
     ] {
-        let status = refusal.status().as_u16();
-        let answers = [refusal, ok.clone()];
+        let answers = [error(status, code), ok.clone()];
         check_revocation(BASIC, None, &answers, (&["basic"], Err(status))).await;
     }
     check_revocation(BASIC, None, &[ok], (&["basic"], Ok(()))).await;
@@ -484,10 +443,10 @@ async fn registration_deletion_is_read_by_status() {
         let deleted = server.client().delete_registration(&management).await;
         assert!(deleted.is_ok(), "{status}");
         let requests = server.requests();
-        assert_eq!(requests[0].method(), "DELETE");
+        assert_eq!(requests[0].request.method(), "DELETE");
         assert_eq!(
-            requests[0].headers()["authorization"],
-            "Bearer canary-token"
+            requests[0].header("authorization"),
+            Some("Bearer canary-token")
         );
     }
     let gone_or_its_token = "the server no longer accepts the registration's token: the client is \

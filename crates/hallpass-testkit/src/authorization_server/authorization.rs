@@ -80,7 +80,7 @@ impl State {
                 asked.state.as_deref(),
                 &[
                     ("error", "access_denied"),
-                    ("error_description", "the person said no"),
+                    ("error_description", "the user said no"),
                 ],
             ),
         }

@@ -107,7 +107,7 @@ pub struct Behaviour {
     /// A query that belongs to the authorization endpoint, such as `tenant=1`. The client has to
     /// keep it (RFC 6749 §3.1).
     pub authorization_query: Option<String>,
-    /// Whether a page asks the person; otherwise consent is given at once.
+    /// Whether a page asks the user; otherwise consent is given at once.
     pub interactive: bool,
     /// Whether the port of a loopback redirect URI may differ from the registered one (RFC 8252
     /// §7.3). All else is compared as text.

@@ -1,4 +1,4 @@
-//! The pages that a person sees.
+//! The pages that a user sees.
 
 use http::StatusCode;
 

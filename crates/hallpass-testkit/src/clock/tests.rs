@@ -14,6 +14,17 @@ async fn sleep_ends_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn instant_sleep_advances_the_clock_and_longer_one_waits() {
+    let clock = FakeClock::default().with_instant_sleeps(Duration::from_secs(60));
+    let long = tokio::spawn(clock.sleep(Duration::from_secs(61)));
+    clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(clock.monotonic(), Duration::from_secs(60));
+    assert!(!long.is_finished());
+    clock.sleep(Duration::from_secs(1)).await;
+    long.await.unwrap();
+}
+
+#[tokio::test]
 async fn dropped_sleep_is_not_counted() {
     let clock = FakeClock::default();
     let sleep = clock.sleep(Duration::from_secs(60));

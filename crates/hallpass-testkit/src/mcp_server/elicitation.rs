@@ -86,7 +86,7 @@ impl Question {
 
 #[tool_router(router = questions, vis = "pub(super)")]
 impl Tools {
-    #[tool(description = "Asks the person something, and tells what they answered")]
+    #[tool(description = "Asks the user something, and tells what they answered")]
     async fn question(
         &self,
         Parameters(question): Parameters<Question>,

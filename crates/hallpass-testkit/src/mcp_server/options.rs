@@ -20,7 +20,7 @@ pub struct McpServerOptions {
     pub lifecycle: Lifecycle,
     /// Whether plain answers come as JSON; otherwise as an event stream.
     pub json_response: bool,
-    /// Whether it can do more than a few plain tools: progress, a log, questions to a person,
+    /// Whether it can do more than a few plain tools: progress, a log, questions to a user,
     /// pictures, resources and prompts.
     pub everything: bool,
     /// How the server protects itself.

@@ -18,7 +18,7 @@ async fn send(
         _ => RequestOptions::authorization_server(&server),
     };
     let request = Request::builder().method(method).uri(url);
-    let request = request.body(Bytes::from("a=1&b=2")).unwrap();
+    let request = request.body(Bytes::from("a=1&b=2&c=3&c=4")).unwrap();
     (client as &dyn HttpClient).fetch(request, options).await
 }
 
@@ -64,6 +64,19 @@ async fn fallback_answers_what_no_entry_fits() {
     let client = ScriptedClient::new().with_fallback(ScriptedResponse::new(404));
     client.on("/token", responses([200]));
     assert_eq!(statuses(&client, [TOKEN, SERVER]).await, [200, 404]);
+}
+
+#[tokio::test]
+async fn request_that_no_entry_fits_goes_through_the_fallback_client() {
+    let inner = Arc::new(ScriptedClient::new());
+    inner.on(TOKEN, responses([500]));
+    inner.on(SERVER, responses([401]));
+    let client = ScriptedClient::new().with_fallback_client(inner.clone());
+    client.on("/token", responses([200]));
+    assert_eq!(statuses(&client, [TOKEN, SERVER]).await, [200, 401]);
+    assert_eq!(client.requests().len(), 2);
+    assert_eq!(client.requests_to("/token").len(), 1);
+    assert_eq!(inner.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -185,21 +198,22 @@ async fn sent_request_gives_its_form_and_hides_it_from_debug() {
     let [sent] = &client.take_requests()[..] else {
         panic!("one request")
     };
-    assert_eq!(sent.form_value("b").as_deref(), Some("2"));
-    assert_eq!(sent.form_value("c"), None);
+    assert_eq!(sent.parameter("b").as_deref(), Some("2"));
+    assert_eq!(sent.parameter("c"), None);
+    assert_eq!(sent.parameters("c"), ["3", "4"]);
     assert_eq!(sent.header("authorization"), None);
     assert_eq!(format!("{sent:?}"), "POST /token");
     assert!(client.requests().is_empty());
 }
 
 #[tokio::test]
-async fn http_response_is_given_as_it_is() {
+async fn oauth_error_is_a_json_body_with_its_code() {
     let client = ScriptedClient::new();
-    let response = Response::builder().status(429).header("retry-after", "7");
-    let response = response.body(Bytes::from("later")).unwrap();
-    client.on(RequestPattern::any(), [response.into()]);
+    let error = ScriptedResponse::oauth_error(429, "slow_down").with_header("retry-after", "7");
+    client.on(RequestPattern::any(), [error]);
     let response = send(&client, Method::GET, TOKEN).await.unwrap();
     assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["retry-after"], "7");
-    assert_eq!(&response.body()[..], b"later");
+    assert_eq!(&response.body()[..], br#"{"error":"slow_down"}"#);
 }

@@ -1,4 +1,4 @@
-//! The authorization endpoint, its metadata, and the person before it.
+//! The authorization endpoint, its metadata, and the user before it.
 
 use hallpass_core::TokenEndpointAuthMethod;
 use hallpass_testkit::{

@@ -22,7 +22,7 @@ fn planned(endpoint: Endpoint, when: When, fault: Fault) -> Vec<PlannedFault> {
 }
 
 #[tokio::test]
-async fn the_second_token_request_is_answered_503_and_uses_nothing_up() {
+async fn planned_503_uses_no_token_up() {
     let fixture = Fixture::new().await;
     fixture.issuer.plan(planned(
         Endpoint::Token,

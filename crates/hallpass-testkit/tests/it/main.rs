@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod authorization;
+mod connect_proxy;
 mod faults;
 mod fixture;
 mod mcp;

@@ -160,7 +160,7 @@ async fn protection_options_change_challenge_and_metadata() {
 }
 
 #[tokio::test]
-async fn a_call_without_its_scope_is_403_and_says_so() {
+async fn call_without_its_scope_is_403_with_a_challenge() {
     let fixture = Fixture::new().await;
     fixture
         .server

@@ -24,7 +24,7 @@ async fn start(tls: impl Into<ServerTls>, host: LoopbackHost) -> AuthorizationSe
     AuthorizationServer::start(options).await.unwrap()
 }
 
-/// Whether a person who trusts an authority reaches the server.
+/// Whether a user who trusts an authority reaches the server.
 async fn reached(issuer: &AuthorizationServer, trusting: &str) -> bool {
     let url = format!("{}/.well-known/oauth-authorization-server", issuer.issuer());
     let visit = Person::new()

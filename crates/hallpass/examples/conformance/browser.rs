@@ -1,4 +1,4 @@
-//! A browser whose person agrees to everything, in the place of a window.
+//! A browser whose user agrees to everything, in the place of a window.
 
 use bytes::Bytes;
 use hallpass::{
@@ -34,9 +34,9 @@ impl MyWindow {
         };
         let request = Request::get(url.as_str()).body(Bytes::new());
         let request = request.map_err(|error| failed(error.into()))?;
-        let policy = RequestOptions::authorization_server(&self.server);
+        let options = RequestOptions::authorization_server(&self.server);
         let client: &dyn HttpClient = &self.client;
-        let answer = client.fetch(request, policy).await;
+        let answer = client.fetch(request, options).await;
         let answer = answer.map_err(|error| failed(error.into()))?;
         let location = answer.headers().get(LOCATION);
         let location = location.and_then(|location| location.to_str().ok());

@@ -40,7 +40,7 @@ fn of_type(schema: &Value) -> Value {
     }
 }
 
-/// The host as the server sees it: a person who agrees to everything, and leaves each field of a
+/// The host as the server sees it: a user who agrees to everything, and leaves each field of a
 /// form as it was filled in.
 pub(crate) struct Agreeable(pub(crate) ClientConfig);
 

@@ -52,7 +52,7 @@ impl Context {
         })
     }
 
-    /// Says who signs in, to a host that would have a person do it.
+    /// Says who signs in, to a host that would have a user do it.
     pub(crate) fn settle(
         &self,
         host: HallpassBuilder,

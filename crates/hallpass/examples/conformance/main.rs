@@ -1,7 +1,7 @@
 //! The host that the MCP conformance suite drives: `cargo xtask conformance`.
 //!
 //! It is `host.rs` with what a host reads from its configuration in the suite's [`context`], a
-//! [`browser`] whose person agrees to everything in place of a window, and [`calls`] of each tool that
+//! [`browser`] whose user agrees to everything in place of a window, and [`calls`] of each tool that
 //! it finds. Which scenario it is in, it does not know.
 
 mod browser;

@@ -12,19 +12,17 @@ use hallpass::{
     login::Interaction,
 };
 use hallpass_testkit::{
-    AuthorizationServerOptions, Endpoint, Identity, ListenOptions, Person, ServerTls, TestCa,
+    AuthorizationServerOptions, ConnectProxy, Endpoint, Identity, ListenOptions, Person, ServerTls,
+    TestCa,
 };
 use http::{HeaderMap, HeaderValue};
 
-use crate::{
-    connect_proxy::ConnectProxy,
-    fixture::{Browser, Fixture, add, chain, connect},
-};
+use crate::fixture::{Browser, Fixture, add, chain, connect};
 
 const HEADER: &str = "x-corp-gateway";
 
 #[tokio::test]
-async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
+async fn configured_trust_and_header_apply_to_every_endpoint() {
     let (ca, fixture) = corporate_world().await;
     let hallpass = fixture
         .host()
@@ -69,7 +67,7 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
 }
 
 #[tokio::test]
-async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
+async fn server_header_does_not_reach_the_authorization_server() {
     let (ca, fixture) = corporate_world().await;
     let hallpass = fixture
         .host()
@@ -104,7 +102,7 @@ async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
 }
 
 #[tokio::test]
-async fn without_the_authority_nothing_is_sent() {
+async fn unknown_authority_sends_nothing() {
     let (_, fixture) = corporate_world().await;
     let hallpass = fixture.host().build().unwrap();
     let error = hallpass.login().await.unwrap_err();
@@ -119,9 +117,9 @@ async fn without_the_authority_nothing_is_sent() {
 
 /// Everything at once: login, a refresh and a call.
 #[tokio::test]
-async fn all_of_a_corporate_network_at_once() {
+async fn corporate_network_serves_login_refresh_and_call() {
     let (ca, fixture) = guarded_world().await;
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let laptop = ca.client("laptop").unwrap();
     let hallpass = fixture
         .host()
@@ -173,9 +171,9 @@ async fn all_of_a_corporate_network_at_once() {
 
 /// Take any one of them away, and the error says which; nothing was sent.
 #[tokio::test]
-async fn what_is_missing_in_a_corporate_network_is_named() {
+async fn missing_part_of_a_corporate_network_is_named() {
     let (ca, fixture) = guarded_world().await;
-    let proxy = ConnectProxy::start().await;
+    let proxy = ConnectProxy::start().await.unwrap();
     let laptop = ca.client("laptop").unwrap();
     let whole = || guarded_config(&ca, &fixture, &proxy.url(), Some(&laptop));
     let without_authority = whole().with_trust(Trust::Platform);

@@ -1,25 +1,20 @@
 //! How many HTTP requests a login takes: from the first MCP POST to its authorised repeat, the
 //! browser's own not counted. The benchmark `network` prints what these functions count.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use hallpass::{
-    BoxFuture, ClientId, HallpassBuilder, HttpClient, ServerSettings, SignOut,
-    http::{Body, HttpError, RequestOptions},
+    BoxFuture, ClientId, HallpassBuilder, ServerSettings, SignOut,
     http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
     settings::{PreRegisteredClient, TokenEndpointAuthMethod},
     store::MemoryStore,
 };
 use hallpass_testkit::{
-    AuthorizationServerOptions, Behaviour, Endpoint, MetadataPath, RecordedRequest, StaticClient,
+    AuthorizationServerOptions, Behaviour, Endpoint, MetadataPath, RecordedRequest, ScriptedClient,
+    ScriptedResponse, StaticClient,
 };
-use http::{Request, Response, StatusCode};
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use crate::fixture::{Fixture, connect};
 
@@ -95,11 +90,11 @@ pub(crate) async fn login_with_pushed_request() -> usize {
     .await;
     let pushed = Arc::new(Pushed::new(&fixture));
     let count = login(&fixture, |host| {
-        host.http_client(Arc::clone(&pushed) as Arc<dyn HttpClient>)
+        host.http_client(pushed.http.clone())
             .interactive(Arc::clone(&pushed) as Arc<dyn Interaction>)
     })
     .await;
-    count + pushed.count.load(Ordering::SeqCst)
+    count + pushed.http.requests_to("/par").len()
 }
 
 /// A start with a token that is still good: the OAuth requests before the first MCP request, and
@@ -169,42 +164,24 @@ fn public_client(id: &str) -> StaticClient {
     }
 }
 
-/// A pushed-request endpoint inside of the client: keeps what is pushed, and gives the browser the
-/// whole request that its `request_uri` stands for.
+/// A pushed-request endpoint that answers from a script, and a browser that gets the whole request
+/// which the `request_uri` stands for.
+#[derive(Debug)]
 struct Pushed {
-    http: Client,
+    http: Arc<ScriptedClient>,
     browser: Arc<dyn Interaction>,
-    request: Mutex<Bytes>,
-    count: AtomicUsize,
 }
 
 impl Pushed {
     fn new(fixture: &Fixture) -> Self {
-        let http = Client::new(HttpConfig::default());
-        Self {
-            http: http.unwrap(),
-            browser: Arc::clone(&fixture.browser) as Arc<dyn Interaction>,
-            request: Mutex::default(),
-            count: AtomicUsize::new(0),
-        }
-    }
-}
-
-impl HttpClient for Pushed {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        policy: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        if request.uri().path() != "/par" {
-            return self.http.open(request, policy);
-        }
-        self.count.fetch_add(1, Ordering::SeqCst);
-        *self.request.lock().unwrap() = request.into_body();
+        let http = Client::new(HttpConfig::default()).unwrap();
+        let http = ScriptedClient::new().with_fallback_client(Arc::new(http));
         let answer = r#"{"request_uri": "urn:example:pushed", "expires_in": 60}"#;
-        let mut response = Response::new(Body::whole(answer));
-        *response.status_mut() = StatusCode::CREATED;
-        Box::pin(async { Ok(response) })
+        http.on("/par", [ScriptedResponse::json(201, answer)]);
+        Self {
+            http: Arc::new(http),
+            browser: Arc::clone(&fixture.browser) as Arc<dyn Interaction>,
+        }
     }
 }
 
@@ -213,20 +190,10 @@ impl Interaction for Pushed {
         let mut whole = url.clone();
         let reference = url.query_pairs().find(|(name, _)| name == "request_uri");
         assert_eq!(reference.unwrap().1, "urn:example:pushed");
-        let pushed = self.request.lock().unwrap();
-        whole
-            .query_pairs_mut()
-            .clear()
-            .extend_pairs(form_urlencoded::parse(&pushed));
-        drop(pushed);
+        let pushed = self.http.requests_to("/par").pop().unwrap().form();
+        whole.query_pairs_mut().clear().extend_pairs(pushed);
         Box::pin(async move { self.browser.open(&whole).await })
     }
 
     fn event(&self, _: LoginEvent<'_>) {}
-}
-
-impl std::fmt::Debug for Pushed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pushed")
-    }
 }

@@ -50,7 +50,7 @@ impl Fixture {
         }
     }
 
-    /// A host that was told the URL, and has a person in front of it.
+    /// A host that was told the URL, and has a user in front of it.
     pub(crate) fn host(&self) -> HallpassBuilder {
         Hallpass::builder(self.server.url().parse().unwrap())
             .store(Arc::new(MemoryStore::default()))

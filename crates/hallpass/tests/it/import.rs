@@ -52,7 +52,7 @@ impl Left {
 }
 
 #[tokio::test]
-async fn the_first_refresh_makes_it_ours() {
+async fn imported_credentials_sign_in_and_are_refreshed() {
     let left = Left::new().await;
     let store = Arc::new(MemoryStore::default());
     let host = left
@@ -97,7 +97,7 @@ async fn the_first_refresh_makes_it_ours() {
 }
 
 #[tokio::test]
-async fn without_a_refresh_token_there_is_the_client() {
+async fn credentials_without_refresh_token_import_the_client() {
     let mut left = Left::new().await;
     left.tokens.as_object_mut().unwrap().remove("refresh_token");
     let host = left.fixture.host().build().unwrap();
@@ -118,7 +118,7 @@ async fn without_a_refresh_token_there_is_the_client() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_done_rightly_is_not_done() {
+async fn unusable_credentials_are_refused() {
     let mut left = Left::new().await;
 
     let settings = ServerSettings::default().with_client(

@@ -6,7 +6,6 @@
     reason = "a failed expectation is a failed test"
 )]
 
-mod connect_proxy;
 mod corporate;
 mod counting;
 mod fixture;

@@ -46,7 +46,7 @@ fn failing(endpoint: Endpoint, fault: Fault) -> impl FnOnce(&Fixture) {
 }
 
 #[tokio::test]
-async fn a_wrong_iss_ends_the_login_without_a_token_request() {
+async fn wrong_iss_ends_the_login_without_a_token_request() {
     let iss = IssParameter::Exactly("https://evil.example".to_owned());
     let words = ["https://evil.example", "iss"];
     let exchanges = check(behaving(|it| it.iss = iss), Remedy::Report, &words).await;
@@ -54,14 +54,14 @@ async fn a_wrong_iss_ends_the_login_without_a_token_request() {
 }
 
 #[tokio::test]
-async fn a_missing_iss_that_was_promised_ends_the_login_without_a_token_request() {
+async fn missing_promised_iss_ends_the_login_without_a_token_request() {
     let spoil = behaving(|it| it.iss = IssParameter::Missing);
     let exchanges = check(spoil, Remedy::Report, &["iss"]).await;
     assert_eq!(exchanges, 0);
 }
 
 #[tokio::test]
-async fn a_person_who_says_no_is_told_apart_from_a_fault() {
+async fn denied_login_has_remedy_sign_in() {
     let callback = Callback::Error("access_denied".to_owned());
     let spoil = behaving(|it| it.callback = callback);
     let exchanges = check(spoil, Remedy::SignIn, &["access_denied"]).await;
@@ -69,7 +69,7 @@ async fn a_person_who_says_no_is_told_apart_from_a_fault() {
 }
 
 #[tokio::test]
-async fn html_in_place_of_json_is_named() {
+async fn html_in_place_of_json_is_an_error() {
     let metadata = failing(Endpoint::ServerMetadata, Fault::Html);
     check(metadata, Remedy::Configure, &["HTML page", "RFC 8414"]).await;
     let token = failing(Endpoint::CodeExchange, Fault::Html);
@@ -78,7 +78,7 @@ async fn html_in_place_of_json_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_is_cut_off() {
+async fn endless_body_is_an_error() {
     for endpoint in [Endpoint::ServerMetadata, Endpoint::CodeExchange] {
         let spoil = failing(endpoint, Fault::Endless);
         check(spoil, Remedy::Report, &["larger than allowed"]).await;
@@ -86,7 +86,7 @@ async fn a_body_without_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_costs_nothing_that_was_saved() {
+async fn stopped_authorization_server_keeps_the_grant() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
@@ -107,7 +107,7 @@ async fn a_server_that_is_down_costs_nothing_that_was_saved() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_an_error() {
+async fn errors_and_debug_show_no_secret() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;

@@ -11,7 +11,7 @@ use hallpass_testkit::{AuthorizationServerOptions, Endpoint};
 use crate::fixture::{Fixture, add, connect};
 
 #[tokio::test]
-async fn a_warm_start_asks_for_no_metadata_and_no_person() {
+async fn warm_start_requests_no_metadata_and_no_sign_in() {
     let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
     let host = async || {
@@ -54,7 +54,7 @@ async fn a_warm_start_asks_for_no_metadata_and_no_person() {
 }
 
 #[tokio::test]
-async fn signing_out_revokes_and_a_later_sign_in_uses_the_same_client() {
+async fn logout_revokes_and_later_login_reuses_the_client() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
     hallpass.login().await.unwrap();
@@ -71,7 +71,7 @@ async fn signing_out_revokes_and_a_later_sign_in_uses_the_same_client() {
 
 /// What was asked for is in the record: another process steps up to all of it and one more.
 #[tokio::test]
-async fn a_step_up_after_a_restart_asks_for_what_was_asked_for_before() {
+async fn step_up_after_a_restart_requests_the_earlier_scopes_too() {
     let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.protection.challenge_scope = Some("read".to_owned());
     })

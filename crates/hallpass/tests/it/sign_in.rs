@@ -8,7 +8,7 @@ use rmcp::ServiceExt;
 use crate::fixture::{Fixture, add, connect};
 
 #[tokio::test]
-async fn a_url_is_all_that_a_good_server_needs() {
+async fn first_call_signs_in_on_the_challenge() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
 
@@ -31,7 +31,7 @@ async fn a_url_is_all_that_a_good_server_needs() {
 }
 
 #[tokio::test]
-async fn login_is_the_same_path_called_early() {
+async fn login_before_the_first_call_signs_in_once() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
 
@@ -49,7 +49,7 @@ async fn login_is_the_same_path_called_early() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refreshed_once_with_the_same_resource() {
+async fn expired_token_is_refreshed_once_with_the_same_resource() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
@@ -66,7 +66,7 @@ async fn an_expired_token_is_refreshed_once_with_the_same_resource() {
 }
 
 #[tokio::test]
-async fn an_authorization_server_that_was_set_up_anew_costs_one_sign_in() {
+async fn forgotten_client_costs_one_sign_in() {
     let fixture = Fixture::new().await;
     let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
@@ -84,7 +84,7 @@ async fn an_authorization_server_that_was_set_up_anew_costs_one_sign_in() {
 }
 
 #[tokio::test]
-async fn a_host_without_an_authorizer_is_told_to_sign_in() {
+async fn host_without_authorizer_gets_remedy_sign_in() {
     let fixture = Fixture::new().await;
     let hallpass = hallpass::Hallpass::builder(fixture.server.url().parse().unwrap())
         .build()

@@ -33,7 +33,7 @@ fn check_no_oauth(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_is_read_anew() {
+async fn replaced_token_file_is_read_again() {
     let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -62,7 +62,7 @@ async fn a_file_that_is_replaced_is_read_anew() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_server_refuses_is_a_stated_end() {
+async fn refused_external_token_terminates_the_session() {
     let fixture = Fixture::new().await;
     let source = FixedToken::new(AccessToken::new("canary"), "the variable `X`");
     let hallpass = fixture
@@ -92,7 +92,7 @@ async fn a_token_that_the_server_refuses_is_a_stated_end() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_sent() {
+async fn missing_token_file_sends_nothing() {
     let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
     let hallpass = host(&fixture, &folder.path().join("absent"));

@@ -24,7 +24,7 @@ impl HttpClient for WithoutResource {
     fn open(
         &self,
         mut request: Request<Bytes>,
-        policy: RequestOptions,
+        options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let pairs: Vec<_> = form_urlencoded::parse(request.body())
             .into_owned()
@@ -40,7 +40,7 @@ impl HttpClient for WithoutResource {
             request.headers_mut().remove(header::CONTENT_LENGTH);
             *request.body_mut() = Bytes::from(body);
         }
-        self.client.open(request, policy)
+        self.client.open(request, options)
     }
 }
 

@@ -1,4 +1,4 @@
-//! mcp-remote's credentials of a server, taken over: only where a person said so.
+//! mcp-remote's credentials of a server, taken over: only where a user said so.
 //!
 //! The client is kept for the next sign-in, and the refresh token is tried once, at once, the way of
 //! every refresh. What [`hallpass::ImportedCredentials`] says of the why holds for this.

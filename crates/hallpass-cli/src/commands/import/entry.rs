@@ -135,7 +135,7 @@ fn at_url(url: &str, server: &Map<String, Value>) -> Result<Remote, String> {
     Ok(remote)
 }
 
-/// How a person signs in: the client, its callback, the scopes.
+/// How a user signs in: the client, its callback, the scopes.
 fn sign_in(member: &str, oauth: &Map<String, Value>, remote: &mut Remote) {
     let mut others = Vec::new();
     for (name, value) in oauth {

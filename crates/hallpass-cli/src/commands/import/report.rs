@@ -1,4 +1,4 @@
-//! What is said about an import: a table for a person, one object for a script. No value of another
+//! What is said about an import: a table for a user, one object for a script. No value of another
 //! program's file is in it but names and URLs, and those without their queries.
 
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ impl Report<'_> {
         }
     }
 
-    /// The end: what a person still has to know, and everything for a script.
+    /// The end: what a user still has to know, and everything for a script.
     pub(super) fn end(&self, steps: &[Step], reading: &Scan, offers: &[Candidate], done: &Summary) {
         if !done.written && steps.iter().any(|step| step.addition().is_some()) {
             self.output.line("nothing was written");

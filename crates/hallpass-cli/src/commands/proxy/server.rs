@@ -11,7 +11,7 @@ use crate::{
     exit::CommandError,
     program::Program,
     server_options::{self, ServerOptions},
-    setup::{Options, Person, Setup},
+    setup::{Options, Setup, User},
 };
 
 type Answer = Result<AuthorizedEndpoint, NoEndpoint>;
@@ -49,14 +49,14 @@ struct Current {
 pub(super) fn configured<'a>(
     program: &'a Program,
     server: &'a server_options::Server,
-    person: Option<Person>,
+    user: Option<User>,
 ) -> Result<(Configured, impl Future<Output = ()> + 'a), CommandError> {
     Setup::check(program, server)?;
     let (questions, mut asked) = mpsc::channel::<oneshot::Sender<Answer>>(1);
     let work = async move {
         let mut current = None;
         while let Some(question) = asked.recv().await {
-            let looked = look(program, server, person.as_ref(), &mut current).await;
+            let looked = look(program, server, user.as_ref(), &mut current).await;
             let _ = question.send(looked.map_err(failed));
         }
     };
@@ -66,7 +66,7 @@ pub(super) fn configured<'a>(
 async fn look(
     program: &Program,
     server: &server_options::Server,
-    person: Option<&Person>,
+    user: Option<&User>,
     current: &mut Option<Current>,
 ) -> Result<AuthorizedEndpoint, CommandError> {
     if let Some(current) = current.as_ref().filter(|current| current.keeps)
@@ -74,7 +74,7 @@ async fn look(
     {
         return Ok(current.hallpass.endpoint());
     }
-    let setup = Setup::new(program, server, Options::Saved, person.cloned()).await?;
+    let setup = Setup::new(program, server, Options::Saved, user.cloned()).await?;
     let endpoint = setup.hallpass.endpoint();
     *current = Some(Current {
         options: setup.options,

@@ -1,4 +1,4 @@
-//! What an MCP server asks a person.
+//! What an MCP server asks a user.
 
 use serde_json::json;
 

@@ -23,7 +23,7 @@ pub(super) struct Documents {
     pub(super) methods: BTreeMap<&'static str, Value>,
     /// What is sent before the outcome of `tools/call`. After a request an answer is waited for.
     pub(super) meanwhile: Vec<Value>,
-    /// What the person brings back besides `state`.
+    /// What the user brings back besides `state`.
     pub(super) callback: Vec<(&'static str, String)>,
 }
 

@@ -11,6 +11,7 @@ use hallpass_core::{
     http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
     record::GrantKind,
 };
+use hallpass_testkit::{resource_metadata_json, server_metadata_json};
 use http::{Request, Response, StatusCode};
 use url::{Url, form_urlencoded};
 
@@ -211,28 +212,18 @@ impl Server {
             }
             "/revoke" => Ok(plain(self.state().revocation_status, "")),
             "/.well-known/oauth-protected-resource/mcp" => {
-                let issuer = self.state().issuer;
-                let spare = if self.state().spare {
-                    format!(r#","{OTHER_ISSUER}""#)
-                } else {
-                    String::new()
-                };
-                let json = format!(
-                    r#"{{"resource":"https://mcp.example.com/mcp","authorization_servers":["{issuer}"{spare}]}}"#
-                );
-                Ok(plain(200, json))
+                let state = self.state();
+                let issuers = [state.issuer, OTHER_ISSUER];
+                let issuers = &issuers[..=usize::from(state.spare)];
+                let resource = "https://mcp.example.com/mcp";
+                Ok(plain(200, resource_metadata_json(resource, issuers)))
             }
             "/.well-known/oauth-authorization-server" => {
                 let issuer = url.origin().ascii_serialization();
                 if self.state().spare && issuer == ISSUER {
                     return Ok(plain(503, ""));
                 }
-                let json = format!(
-                    r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize",
-                    "token_endpoint":"{issuer}/token","code_challenge_methods_supported":["S256"],
-                    "response_types_supported":["code"]}}"#
-                );
-                Ok(plain(200, json))
+                Ok(plain(200, server_metadata_json(&issuer)))
             }
             _ => Ok(plain(404, "")),
         }

@@ -37,7 +37,7 @@ fn with_here(users: &[(Source, &'static str)]) -> Vec<(Source, &'static str)> {
 }
 
 #[test]
-fn config_path_of_each_program() {
+fn each_program_has_its_config_paths() {
     let linux = [
         (
             Source::ClaudeDesktop,

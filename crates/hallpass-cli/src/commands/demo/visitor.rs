@@ -1,4 +1,4 @@
-//! A person who says yes to everything, inside this program.
+//! A user who says yes to everything, inside this program.
 
 use hallpass::{
     BoxFuture,
