@@ -48,7 +48,7 @@
 //! struct SystemEntropy;
 //! impl Entropy for SystemEntropy {
 //!     fn fill(&self, bytes: &mut [u8]) {
-//!         // `getrandom::fill` in a program.
+//!         // `getrandom::getrandom` in a program.
 //! #       bytes.fill(7);
 //!     }
 //! }

@@ -24,7 +24,7 @@ impl SealingKey {
     /// When the operating system gives none.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes).map_err(no_random_numbers)?;
+        getrandom::getrandom(&mut *bytes).map_err(no_random_numbers)?;
         Ok(Self(bytes))
     }
 
@@ -74,7 +74,7 @@ impl KeyId {
     /// When the operating system gives none.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(no_random_numbers)?;
+        getrandom::getrandom(&mut bytes).map_err(no_random_numbers)?;
         Ok(Self(bytes))
     }
 

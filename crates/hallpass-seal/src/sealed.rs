@@ -68,7 +68,7 @@ pub fn seal(
     plain: &[u8],
 ) -> Result<Vec<u8>, KeyError> {
     let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce).map_err(no_random_numbers)?;
+    getrandom::getrandom(&mut nonce).map_err(no_random_numbers)?;
     let mut header = [0; HEADER];
     let parts: [&[u8]; 5] = [MAGIC, &[VERSION], id.as_bytes(), binding, &nonce];
     for (to, from) in header.iter_mut().zip(parts.into_iter().flatten()) {

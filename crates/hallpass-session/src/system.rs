@@ -45,7 +45,7 @@ impl Entropy for OsEntropy {
         reason = "a predictable state or verifier would be worse than a panic"
     )]
     fn fill(&self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
+        if let Err(error) = getrandom::getrandom(bytes) {
             panic!("could not get random bytes from the operating system: {error}");
         }
     }

@@ -32,7 +32,7 @@ impl FixedEntropy {
     /// An unpredictable sequence, begun from 32 bytes of the operating system.
     pub(crate) fn unpredictable() -> io::Result<Self> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
+        getrandom::getrandom(&mut seed)?;
         Ok(Self::with(seed))
     }
 

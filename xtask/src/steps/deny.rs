@@ -6,6 +6,8 @@
 //! cargo-deny's: each crate that another uses has a row in `layers.toml`, and a host that takes one
 //! crate alone does not get certain others with it, which `cargo tree` shows.
 
+use std::collections::BTreeSet;
+
 use crate::{
     finding::{self, Finding},
     report::Failure,
@@ -31,6 +33,10 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-session", &["hyper", "reqwest", "rmcp", "rustls"]),
     ("hallpass-store", &["hyper", "reqwest", "rmcp", "rustls"]),
 ];
+
+/// The most crates that a host of `hallpass` compiles on Linux, its own proc macros and build
+/// dependencies among them.
+const MAX_HOST_CRATES: usize = 174;
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let program = tools::install(workspace, "cargo-deny", VERSION)?;
@@ -72,6 +78,26 @@ fn layers_and_trees(workspace: &Workspace) -> Result<Vec<Finding>, Failure> {
             let what = "layers.toml has no row of the crates that may use it";
             findings.push(Finding::new(used, "layers", what));
         }
+    }
+    let host = workspace
+        .cargo()
+        .args(["tree", "--locked", "--target=x86_64-unknown-linux-gnu"])
+        .args(["--edges=normal,build", "--no-dedupe", "--prefix=none"])
+        .args(["--package=hallpass", "--format={p}"])
+        .read()?;
+    let crates: BTreeSet<[&str; 2]> = host
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            Some([words.next()?, words.next()?])
+        })
+        .collect();
+    if crates.len() > MAX_HOST_CRATES {
+        let what = format!(
+            "a host compiles {} crates, {MAX_HOST_CRATES} at most",
+            crates.len()
+        );
+        findings.push(Finding::new("hallpass", "host-crates", what));
     }
     for (name, foreign) in FREE_OF {
         let tree = workspace
