@@ -254,6 +254,11 @@ impl CommandError {
         ExitCode::from(self.code.number())
     }
 
+    /// The same for [`std::process::exit`].
+    pub(crate) fn exit_number(&self) -> i32 {
+        self.code.number().into()
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut texts = self.chain().map(ToString::to_string);
         json!({

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
     }
     let mut program = Program::new(options, environment, output);
     program.may_create_config = command.may_create_config();
+    program.watch_blocked_main_task(&runtime);
     let ended = runtime.block_on(async {
         let ended = tokio::select! {
             // Signals are listened for before the work begins.
@@ -83,6 +84,8 @@ fn main() -> ExitCode {
         program.close().await;
         ended
     });
+    // A read that never returns, as of a named pipe, must not keep the process.
+    runtime.shutdown_background();
     match ended.and_then(|()| program.output.written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => program.output.failed(&failed),

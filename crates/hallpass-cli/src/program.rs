@@ -2,14 +2,14 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use hallpass::{Clock, Hallpass, SystemClock};
-use tokio::sync::watch;
+use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
     environment::Environment,
@@ -18,12 +18,18 @@ use crate::{
     output::Output,
 };
 
-/// How long the end of a run waits for refreshes that are under way: a little longer than one
-/// request to an authorization server may take.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(35);
+/// How long the end of a run waits while a refresh token is at the authorization server, or its answer
+/// is not saved yet: as long as one request may take.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long that wait is silent.
+const SILENT_CLOSE: Duration = Duration::from_millis(300);
 
 /// How long work may take to end well, once the program has to stop.
-const GRACE_PERIOD: Duration = Duration::from_secs(5);
+const GRACE_PERIOD: Duration = Duration::from_millis(700);
+
+/// How soon the main task notices that it has to stop, unless something blocks it.
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One run.
 pub(crate) struct Program {
@@ -35,6 +41,8 @@ pub(crate) struct Program {
     open: Mutex<Vec<Hallpass>>,
     has_warned_of_config: AtomicBool,
     stop: watch::Sender<Option<StopReason>>,
+    /// Whether the main task knows that it has to stop.
+    has_noticed_stop: Arc<AtomicBool>,
 }
 
 /// Why the program stops before its work is done.
@@ -55,17 +63,36 @@ impl Program {
             open: Mutex::default(),
             has_warned_of_config: AtomicBool::new(false),
             stop: watch::Sender::default(),
+            has_noticed_stop: Arc::default(),
         }
+    }
+
+    /// Ends the process when it has to stop and the main task does not notice: a read blocks it that never
+    /// returns, such as that of a named pipe. No refresh is under way then, since those are tasks.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "main can't return while its thread is blocked"
+    )]
+    pub(crate) fn watch_blocked_main_task(&self, runtime: &Runtime) {
+        let (output, timeout) = (self.output.clone(), self.options.timeout);
+        let has_noticed_stop = Arc::clone(&self.has_noticed_stop);
+        runtime.spawn(async move {
+            let stop = stop_reason(timeout).await;
+            SystemClock.sleep(NOTICE_TIMEOUT).await;
+            if !has_noticed_stop.load(Ordering::SeqCst) {
+                let failed = CommandError::from(stop);
+                output.failed(&failed);
+                std::process::exit(failed.exit_number());
+            }
+        });
     }
 
     /// Waits until the program has to stop: by a signal, or because its time is up. Work that
     /// [listens](Self::stopping) is told, and gets a moment to end well; a second signal ends that
     /// too.
     pub(crate) async fn stopped(&self) -> CommandError {
-        let stop = tokio::select! {
-            stop = signal() => stop,
-            stop = self.time_is_up() => stop,
-        };
+        let stop = stop_reason(self.options.timeout).await;
+        self.has_noticed_stop.store(true, Ordering::SeqCst);
         self.stop.send_replace(Some(stop));
         if self.stop.receiver_count() > 0 {
             tokio::select! {
@@ -86,16 +113,6 @@ impl Program {
         }
     }
 
-    async fn time_is_up(&self) -> StopReason {
-        match self.options.timeout {
-            Some(limit) => {
-                SystemClock.sleep(limit).await;
-                StopReason::TimeLimit(limit)
-            }
-            None => std::future::pending().await,
-        }
-    }
-
     /// Prints what is wrong in the configuration file, once: it is read more than once.
     pub(crate) fn warn_of_config<'a>(&self, warnings: impl Iterator<Item = &'a str>) {
         if !self.has_warned_of_config.swap(true, Ordering::Relaxed) {
@@ -111,15 +128,31 @@ impl Program {
         open.push(hallpass.clone());
     }
 
-    /// Waits until no refresh is under way any more: one that was cut off between the server's
-    /// answer and our save would lose the rotated token.
+    /// Closes the sessions. It waits, and says so, while a refresh token is at the authorization server
+    /// or its answer is not saved yet: a refresh that is cut off there loses the new token. A signal ends
+    /// the wait; the record then says that the outcome is unknown.
     pub(crate) async fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        for hallpass in open {
-            if let Err(error) = hallpass.close(CLOSE_TIMEOUT).await {
-                self.output
-                    .status(&format!("a refreshed token may be lost: {error}"));
+        let close = async {
+            for hallpass in &open {
+                if let Err(error) = hallpass.close(CLOSE_TIMEOUT).await {
+                    self.output
+                        .status(&format!("a refreshed token may be lost: {error}"));
+                }
             }
+        };
+        let mut close = std::pin::pin!(close);
+        tokio::select! {
+            () = &mut close => return,
+            () = SystemClock.sleep(SILENT_CLOSE) => {}
+        }
+        self.output.status(&format!(
+            "a refresh is not finished; waiting for it, {} s at most; Ctrl-C stops waiting",
+            CLOSE_TIMEOUT.as_secs()
+        ));
+        tokio::select! {
+            () = close => {}
+            _ = signal() => {}
         }
     }
 }
@@ -134,6 +167,23 @@ impl From<StopReason> for CommandError {
                     .hint("`--timeout` sets the time limit")
             }
         }
+    }
+}
+
+/// Waits for a signal, or until the time is up.
+async fn stop_reason(timeout: Option<Duration>) -> StopReason {
+    let time_is_up = async {
+        match timeout {
+            Some(limit) => {
+                SystemClock.sleep(limit).await;
+                StopReason::TimeLimit(limit)
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        stop = signal() => stop,
+        stop = time_is_up => stop,
     }
 }
 

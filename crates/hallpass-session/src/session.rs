@@ -230,8 +230,9 @@ impl Session {
         self.0.context.backoff.retry_refused();
     }
 
-    /// Accepts no more calls, cancels a sign-in, and waits for the running refreshes, at most for `limit`.
-    /// A program calls it before it ends, so that no rotated token is lost.
+    /// Accepts no more calls and cancels what is running. It waits, at most for `limit`, only while a
+    /// refresh token is at the token endpoint or its answer is not saved yet. A program calls it before it
+    /// ends, so that no rotated token is lost.
     ///
     /// # Errors
     ///

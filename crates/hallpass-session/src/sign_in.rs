@@ -180,6 +180,8 @@ impl SignInCoordinator {
             }
             let result = match signed_in {
                 Ok(SignedIn::NewGrant(record, lock)) => {
+                    // The code is used up: a sign-in that is cut off here would have to begin again.
+                    let _critical = context.tasks.begin_critical();
                     let result = coordinator.save(*record).await;
                     // The other processes read the record only after it is saved.
                     if let Some(lock) = lock {

@@ -1,4 +1,4 @@
-//! The tasks of a session, which [`close`](Tasks::close) waits for.
+//! The tasks of a session. [`close`](Tasks::close) waits for what must not be cut off, and drops the rest.
 
 use std::{
     future::Future,
@@ -19,6 +19,8 @@ pub(crate) struct Tasks(Arc<State>);
 struct State {
     is_closed: AtomicBool,
     running: AtomicUsize,
+    /// How many [`Critical`]s there are.
+    critical: AtomicUsize,
     changed: Notify,
 }
 
@@ -39,13 +41,25 @@ impl Tasks {
             return Err(NotSpawned);
         }
         runtime.spawn(async move {
-            let _task = task;
-            work.await;
+            tokio::select! {
+                biased;
+                () = work => {}
+                () = task.0.wait_until(State::drops_tasks) => {}
+            }
+            drop(task);
         });
         Ok(())
     }
 
-    /// Refuses new tasks and waits until none is running.
+    /// Begins work that [`close`](Self::close) must not cut off. `None` if the session is closed.
+    pub(crate) fn begin_critical(&self) -> Option<Critical> {
+        // Counted before the flag is read, as in `spawn`.
+        let critical = Critical::new(&self.0);
+        (!self.0.is_closed.load(Ordering::SeqCst)).then_some(critical)
+    }
+
+    /// Refuses new tasks, drops the running ones as soon as none is [critical](Critical), and waits until
+    /// none is running.
     pub(crate) async fn close(&self) {
         self.0.is_closed.store(true, Ordering::SeqCst);
         self.0.changed.notify_waiters();
@@ -63,6 +77,10 @@ impl Tasks {
 }
 
 impl State {
+    fn drops_tasks(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst) && self.critical.load(Ordering::SeqCst) == 0
+    }
+
     async fn wait_until(&self, is_reached: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = pin!(self.changed.notified());
@@ -73,6 +91,24 @@ impl State {
             }
             changed.await;
         }
+    }
+}
+
+/// A refresh token is at the token endpoint, or a new grant is not saved yet.
+#[derive(Debug)]
+pub(crate) struct Critical(Arc<State>);
+
+impl Critical {
+    fn new(state: &Arc<State>) -> Self {
+        state.critical.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Critical {
+    fn drop(&mut self) {
+        self.0.critical.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
     }
 }
 

@@ -1,6 +1,7 @@
-//! What holds for every command: nobody is asked where nobody is there, and it ends in time.
+//! What holds for every command: no prompt where no user is present, and an end in time.
 
 use hallpass_testkit::{Endpoint, Fault, Gate};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::program::Fixture;
 
@@ -69,4 +70,96 @@ async fn non_interactive_login_uses_stored_credentials() {
             ended.stderr
         );
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn read_that_blocks_ends_within_a_second_of_timeout() {
+    use hallpass::Clock as _;
+    use std::time::Duration;
+
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let pipe = fixture.folder.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    let at_pipe = format!("@{pipe}");
+    for command in [
+        &["token", &url, "--token-command", "sleep 60"][..],
+        &["token", &url, "--token-file", pipe],
+        &[
+            "login",
+            &url,
+            "--client-id",
+            "c",
+            "--client-secret-file",
+            pipe,
+        ],
+        &["call", &url, "ping", &at_pipe],
+    ] {
+        let started = hallpass::SystemClock.monotonic();
+        let arguments = [&["--timeout", "0.3"], command].concat();
+        fixture.run(&arguments).await.expect(5);
+        let took = hallpass::SystemClock.monotonic().saturating_sub(started);
+        // A slow machine needs its time to start the program.
+        assert!(took < Duration::from_secs(10), "{command:?}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn refresh_that_is_not_finished_is_waited_for_after_timeout() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    fixture.issuer.expire_access_tokens();
+    let gate = Gate::new();
+    let held = Fault::HoldAnswer(gate.clone());
+    fixture.issuer.once(Endpoint::Refresh, held);
+    let mut command = fixture.command(&["--timeout", "0.3", "call", &url, "ping"]);
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = stderr.next_line().await.unwrap().unwrap();
+    assert!(
+        waits.starts_with("a refresh is not finished; waiting for it, 30 s at most"),
+        "{waits}"
+    );
+    gate.open();
+    fixture.wait(child).await.expect(5);
+
+    // The new token was saved: nothing is posted again.
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn second_signal_ends_wait_for_refresh() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    fixture.issuer.expire_access_tokens();
+    let gate = Gate::new();
+    let held = Fault::HoldAnswer(gate.clone());
+    fixture.issuer.once(Endpoint::Refresh, held);
+    let mut child = fixture.command(&["call", &url, "ping"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    while fixture.issuer.requests_to(Endpoint::Refresh).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    let interrupt = || rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    interrupt();
+    let waits = stderr.next_line().await.unwrap().unwrap();
+    assert!(waits.starts_with("a refresh is not finished"), "{waits}");
+    interrupt();
+    fixture.wait(child).await.expect(130);
+    gate.open();
+    let state = fixture
+        .run(&["--json", "status", &url])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(state["result"]["accounts"][0]["state"], "outcome-unknown");
 }

@@ -22,6 +22,7 @@ use crate::{
     refresh_engine::RefreshEngine,
     refresh_outcome::{Failure, RefreshOutcome},
     sign_out::revoke_orphan,
+    tasks::Critical,
     token::Token,
     token_origin::RefreshIntent,
 };
@@ -69,7 +70,9 @@ async fn try_once(engine: &RefreshEngine, intent: &RefreshIntent) -> Result<Atte
     step("locking");
     let mut guard = context.lock().await?;
     step("locked");
-    let result = under_lock(engine, intent, &mut guard).await;
+    // Held until an orphaned grant is revoked.
+    let mut critical = None;
+    let result = under_lock(engine, intent, &mut guard, &mut critical).await;
     context.release(guard).await;
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
@@ -85,6 +88,7 @@ async fn under_lock(
     engine: &RefreshEngine,
     intent: &RefreshIntent,
     guard: &mut Guard,
+    critical: &mut Option<Critical>,
 ) -> Result<Renewal, SessionError> {
     let context = &engine.context;
     let loaded = context.load_locked(guard).await?;
@@ -143,6 +147,10 @@ async fn under_lock(
         }
     };
 
+    *critical = context.tasks.begin_critical();
+    if critical.is_none() {
+        return Err(context.closed_error());
+    }
     // The mark is saved before the request is sent, and there is space for it and for the answer.
     reserve(engine, guard).await?;
     let mut marked = pending_refresh::marked(record, now, &*context.ports.entropy);
