@@ -77,7 +77,7 @@ pub struct Record {
     pub metadata: ServerMetadata,
     /// The settings the record was made under.
     pub settings: SettingsFingerprint,
-    /// What is known of refreshes that brought no token.
+    /// What is known of refreshes that returned no token.
     pub pending_refresh: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,

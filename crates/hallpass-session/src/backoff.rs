@@ -1,6 +1,6 @@
 //! The pause after a refresh that failed, and the failures that are repeated without a request.
 //!
-//! The pause doubles from [`MIN_PAUSE`] up to [`MAX_PAUSE`]. A longer `Retry-After` replaces it, up to
+//! The pause doubles from [`MIN_PAUSE`] up to [`MAX_FAILURE_PAUSE`]. A longer `Retry-After` replaces it, up to
 //! [`MAX_RETRY_AFTER`]: a server that says "tomorrow" by mistake must not lock a user out. The pauses
 //! are monotonic time and belong to one session. The pauses that all processes obey are in the record,
 //! as its [pending refresh](crate::pending_refresh).
@@ -15,7 +15,7 @@ use crate::{error::SessionError, token::Token};
 /// The pause after the first failure.
 pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause without a `Retry-After`.
-pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(60);
+pub(crate) const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(60);
 /// The longest pause that a server can ask for.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
@@ -54,7 +54,7 @@ impl Backoff {
         let mut state = self.state();
         let doubled =
             MIN_PAUSE.saturating_mul(1_u32.checked_shl(state.failures.min(16)).unwrap_or(1));
-        let own = doubled.min(MAX_PAUSE);
+        let own = doubled.min(MAX_FAILURE_PAUSE);
         let pause = own.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
         let error = error.with_retry_after(pause);
         state.failures = state.failures.saturating_add(1);

@@ -3,7 +3,7 @@
 //! A token endpoint that processes refresh requests and loses its answers costs each account that posts
 //! there its refresh token. Sessions that share [`CircuitBreakers`] limit the damage: after [`MAX_LOST`]
 //! lost answers in a row, from different accounts, the breaker opens and one account at a time tries,
-//! first after [`FIRST_PAUSE`], then after twice that, up to [`MAX_PAUSE`]. The other accounts keep their
+//! first after [`FIRST_PAUSE`], then after twice that, up to [`MAX_OPEN_TIME`]. The other accounts keep their
 //! tokens and wait. The first new grant closes the breaker. A refusal does not: the endpoint refuses
 //! accounts whose tokens it has replaced. At most [`MAX_CONCURRENT_REQUESTS`] requests are sent at the
 //! same time, since all of them can be lost before the first loss is known.
@@ -25,7 +25,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 8;
 /// How long a request waits for a free place.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-const MAX_PAUSE: Duration = Duration::from_secs(120);
+const MAX_OPEN_TIME: Duration = Duration::from_secs(120);
 
 /// The circuit breakers of the token endpoints of a process. A host with sessions of many users gives one
 /// value to all of them
@@ -145,7 +145,7 @@ impl Permit {
             state.lost.push(account.clone());
         }
         let pause = match state.open {
-            Some(open) if self.is_trial => open.pause.saturating_mul(2).min(MAX_PAUSE),
+            Some(open) if self.is_trial => open.pause.saturating_mul(2).min(MAX_OPEN_TIME),
             // The request was sent before the breaker opened.
             Some(_) => return,
             None if state.lost.len() < MAX_LOST => return,

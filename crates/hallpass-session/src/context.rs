@@ -4,7 +4,8 @@
 //!
 //! 1. The lock of a [sign-in](crate::sign_in), which orders the processes that ask a user.
 //! 2. The credential's [`Guard`], which orders the sessions on one store. It is held for one refresh
-//!    attempt or one save, never while a user signs in and never during a pause. The token is
+//!    attempt or one save, also while an attempt waits for its turn at the token endpoint and until a
+//!    new grant is saved; never while a user signs in and never between two posts. The token is
 //!    published before the guard is released.
 //! 3. The mutexes of the parts. None is held across an `await`. Of two, the one of a
 //!    [single flight](crate::single_flight) comes first.

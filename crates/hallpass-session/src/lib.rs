@@ -17,22 +17,13 @@
 //!
 //! One refresh for each expiry and each refused token, over all tasks and all processes with the same
 //! store. A refresh belongs to the session, so a dropped caller changes nothing. A new token is saved
-//! before any caller gets it. A temporary failure costs no sign-in: only `invalid_grant` ends a grant. A
-//! refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
+//! before any caller gets it. A temporary failure costs no sign-in: a grant ends with the server's
+//! `invalid_grant`, with a new token of a type that was not requested, or where the host limits the number of
+//! posts. A refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
 //! is unknown. A session that can't recover returns a terminal error, not a loop.
 //!
-//! The outcomes of a refresh request:
-//!
-//! | outcome | seen as | what is kept | what follows |
-//! |---|---|---|---|
-//! | renewed | a readable 200 | the new grant | it is saved, then published |
-//! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a pause (`Retry-After`), then again |
-//! | lost | reset or timeout after the write, unreadable 2xx, a process that died | everything | a pause of all processes, then again |
-//! | doubtful | any other 5xx | everything | a pause of all processes, then again |
-//! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | sign-in needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful one |
-//! | refused | any other answer | everything | an error that names the remedy, in all processes |
-//!
-//! Whatever the outcome, the old access token is used while it is valid.
+//! The module documentation of `transaction` has the table of outcomes of a refresh request. Whatever the
+//! outcome, the old access token is used while it is valid.
 //!
 //! The grant of a service has no refresh token. With a non-interactive authorizer
 //! ([`Authorizer::is_interactive`](hallpass_core::Authorizer::is_interactive)) the session signs in

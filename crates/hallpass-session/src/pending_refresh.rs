@@ -9,10 +9,10 @@
 //! |---|---|
 //! | second | [`PAUSE_BEFORE_SECOND_POST`] after the first, which is longer than a server needs for a request and shorter than a usual grace period; after a timeout, this much after the timeout |
 //! | third | [`PAUSE_BEFORE_THIRD_POST`] after the second |
-//! | later | twice the pause before, up to [`MAX_PAUSE`] |
+//! | later | twice the pause before, up to [`MAX_POST_PAUSE`] |
 //!
 //! From the third post on the pauses vary by a fifth at random, which spreads the posts of many accounts
-//! after an outage. `Retry-After` makes a pause longer, up to [`MAX_PAUSE`]. No number of posts ends a
+//! after an outage. `Retry-After` makes a pause longer, up to [`MAX_POST_PAUSE`]. No number of posts ends a
 //! grant, unless a setting says so.
 //!
 //! The pause after a refusal is longer: [`MIN_REFUSAL_PAUSE`], then twice that, up to
@@ -32,7 +32,7 @@ pub(crate) const PAUSE_BEFORE_SECOND_POST: Duration = Duration::from_secs(6);
 pub(crate) const PAUSE_BEFORE_THIRD_POST: Duration = Duration::from_secs(60);
 /// The longest pause after lost answers, before its random part, and the longest that a server can ask
 /// for.
-pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
+pub(crate) const MAX_POST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The pause after the first refusal.
 pub(crate) const MIN_REFUSAL_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The longest pause after refusals.
@@ -64,7 +64,7 @@ pub(crate) fn remaining(
     let longest = match refusal {
         Some(refusal) if refusal.settings != settings.refresh_digest() => return None,
         Some(_) => MAX_REFUSAL_PAUSE,
-        None => MAX_PAUSE + MAX_PAUSE / 5,
+        None => MAX_POST_PAUSE + MAX_POST_PAUSE / 5,
     } + WHOLE_SECOND;
     let remaining = pending.not_before.saturating_since(now);
     // A longer pause was saved with a wrong clock.
@@ -193,11 +193,13 @@ fn pause(posts: u32, entropy: &dyn Entropy) -> Duration {
     let mut chance = [0];
     entropy.fill(&mut chance);
     // Between four fifths and six fifths.
-    doubled.min(MAX_PAUSE) * (1_020 + u32::from(chance[0]) * 2) / 1_275
+    doubled.min(MAX_POST_PAUSE) * (1_020 + u32::from(chance[0]) * 2) / 1_275
 }
 
 fn retry_time(retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
-    retry_after.map_or(now, |retry_after| after(now, retry_after.min(MAX_PAUSE)))
+    retry_after.map_or(now, |retry_after| {
+        after(now, retry_after.min(MAX_POST_PAUSE))
+    })
 }
 
 /// The time `pause` after `now`. Timestamps are whole seconds, rounded down, so a second is added: the

@@ -1,4 +1,5 @@
-//! The client of an authorization server's endpoints: the one place that sends a request there.
+//! The client of an authorization server's endpoints. Every request of Hallpass to them is sent here; where a
+//! host keeps rmcp's own manager, `hallpass-rmcp-bridge` sends that manager's requests.
 //!
 //! The grants are values of `hallpass-oauth`; this adds what sending them takes. A request to the
 //! token endpoint gets the client's authentication and, for tokens that are bound to a key, a `DPoP`
@@ -342,7 +343,7 @@ impl fmt::Debug for DpopSigner {
     }
 }
 
-/// Why a request to the authorization server brought nothing.
+/// Why a request to the authorization server failed.
 ///
 /// Its text and its source are those of the error within.
 #[derive(Debug, thiserror::Error)]

@@ -31,7 +31,7 @@ impl RefreshIntent {
         }
     }
 
-    /// Whether the present token is used while it is valid when no newer one can be had.
+    /// Whether the present token is used while it is valid when a refresh returns no newer one.
     pub(crate) fn accepts_old(&self) -> bool {
         matches!(self, Self::Fresh | Self::Refresh(_))
     }

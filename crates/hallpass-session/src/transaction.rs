@@ -38,11 +38,11 @@ use crate::{
     error::SessionError, refresh_engine::RefreshEngine, token::Token, token_origin::RefreshIntent,
 };
 
-/// How often one call posts.
+/// How many attempts one call makes; not every attempt posts.
 const MAX_ATTEMPTS: u32 = 3;
 /// The longest pause that a call waits through instead of ending with an error: shorter than the pause
 /// before the second post of a refresh token, which is rounded up.
-const MAX_PAUSE: Duration = Duration::from_secs(6);
+const MAX_WAIT: Duration = Duration::from_secs(6);
 
 /// One transaction with its repeated attempts.
 pub(crate) async fn run(
@@ -69,7 +69,7 @@ pub(crate) async fn run(
             None => None,
         };
         attempts += 1;
-        let pause = pause.filter(|pause| attempts < MAX_ATTEMPTS && *pause <= MAX_PAUSE);
+        let pause = pause.filter(|pause| attempts < MAX_ATTEMPTS && *pause <= MAX_WAIT);
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
@@ -99,7 +99,7 @@ pub(crate) async fn adopt(
         // A newer record was observed meanwhile: the read under the lock decides.
         Err(_) => return Ok(None),
     };
-    // A token that is no longer fresh is published too: it is used if no newer one can be had.
+    // A token that is no longer fresh is published too: it is used if the refresh returns no newer one.
     let token = context.publish_if(record, |token| {
         intent.accepts(token) && token.is_alive(context.now())
     })?;

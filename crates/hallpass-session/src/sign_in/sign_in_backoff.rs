@@ -17,7 +17,7 @@ const MAX_WITHOUT_PAUSE: u32 = 3;
 
 /// The first pause; the next ones double.
 const FIRST_PAUSE: Duration = Duration::from_secs(120);
-const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
+const MAX_SIGN_IN_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// How long after the pause no sign-in may be needed until the count starts again. After a longer pause
 /// it takes as long as that pause.
@@ -59,7 +59,7 @@ impl SignInBackoff {
         } else {
             let doubled = 1_u32.checked_shl(self.pauses).unwrap_or(u32::MAX);
             self.pauses = self.pauses.saturating_add(1);
-            FIRST_PAUSE.saturating_mul(doubled).min(MAX_PAUSE)
+            FIRST_PAUSE.saturating_mul(doubled).min(MAX_SIGN_IN_PAUSE)
         };
         self.not_before = now.saturating_add(self.pause);
     }

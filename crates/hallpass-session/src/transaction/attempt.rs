@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Record, Registration, State,
+    Grant, Record, Registration, State, Timestamp,
     record::{PendingRefresh, PostEnd, RegistrationOrigin, SignInCause},
     store::Guard,
 };
@@ -75,7 +75,7 @@ async fn try_once(engine: &RefreshEngine, intent: &RefreshIntent) -> Result<Atte
     let result = under_lock(engine, intent, &mut guard, &mut critical).await;
     context.release(guard).await;
     match result? {
-        Renewal::Done(attempt) => Ok(attempt),
+        Renewal::Ended(attempt) => Ok(attempt),
         Renewal::Orphaned(record) => {
             tracing::warn!(key = %context.key, "the account changed during a refresh; the new grant is revoked");
             revoke_orphan(context, &record).await;
@@ -100,39 +100,12 @@ async fn under_lock(
             return Err(error);
         }
     };
-    let now = context.now();
-    let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
-    if intent.accepts(&token) && token.is_fresh(now) {
-        record_outcome("adopted");
-        return context.publish(record, None).map(done);
+    if let Some(ended) = without_post(engine, intent, record, grant, guard).await? {
+        return Ok(ended);
     }
-    let is_sufficient = (intent.accepts_old() || intent.accepts(&token)) && token.is_alive(now);
-    if intent.accepts_old() && token.is_alive(now) {
-        // It is used if no newer one can be had.
-        context.publish(record, None)?;
-    }
-    let retries_refused = context.backoff.retries_refused();
-    let remaining = record.pending_refresh.as_ref().and_then(|pending| {
-        let is_retried = retries_refused && pending.ended == PostEnd::Refused;
-        let remaining =
-            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
-        Some((pending, remaining))
-    });
-    let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
-    if is_sufficient && (reached_max_posts || remaining.is_some()) {
-        return context.publish(record, None).map(done);
-    }
-    if reached_max_posts {
-        record_outcome("max posts reached");
-        let cause = SignInCause::RefreshOutcomeUnknown;
-        return give_up(engine, record, cause, None, guard).await;
-    }
-    if let Some((pending, remaining)) = remaining {
-        record_outcome("not due yet");
-        return Ok(Renewal::Done(not_due(engine, record, pending, remaining)));
-    }
-    let prepared =
-        post::prepare(engine, record, grant, now).map_err(|need| context.sign_in_required(need))?;
+    let sent_at = context.now();
+    let prepared = post::prepare(engine, record, grant, sent_at)
+        .map_err(|need| context.sign_in_required(need))?;
 
     let permit = match engine
         .breakers()
@@ -143,7 +116,7 @@ async fn under_lock(
         Err(remaining) => {
             record_outcome("endpoint paused");
             let waiting = waiting(engine, Waiting::AfterLostAnswers, remaining);
-            return Ok(Renewal::Done(waiting));
+            return Ok(Renewal::Ended(waiting));
         }
     };
 
@@ -151,22 +124,9 @@ async fn under_lock(
     if critical.is_none() {
         return Err(context.closed_error());
     }
-    // The mark is saved before the request is sent, and there is space for it and for the answer.
-    reserve(engine, guard).await?;
-    let mut marked = pending_refresh::marked(record, now, &*context.ports.entropy);
-    if !context
-        .save(&mut marked, Some(record.generation), guard)
-        .await?
-    {
-        return Ok(Renewal::Done(Attempt::Conflict));
-    }
-    step("marked");
-    if let Err(error) = reserve(engine, guard).await {
-        let unmarked = pending_refresh::unmarked(&marked, record.pending_refresh.clone());
-        keep(engine, unmarked, guard).await;
-        return Err(error);
-    }
-    step("reserved");
+    let Some(marked) = mark(engine, record, sent_at, guard).await? else {
+        return Ok(Renewal::Ended(Attempt::Conflict));
+    };
     let result = post::post(engine, prepared).await;
     step("answered");
     record_outcome(result.as_str());
@@ -178,9 +138,112 @@ async fn under_lock(
         RefreshOutcome::Renewed(_) => permit.renewed(),
         _ => drop(permit),
     }
-    match result {
+    let posted = Posted {
+        before: record,
+        marked: &marked,
+        sent_at,
+    };
+    after_post(engine, intent, &posted, result, guard).await
+}
+
+/// The end of an attempt that posts nothing: the token is good enough, or the next post is not due.
+async fn without_post(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+    record: &Record,
+    grant: &Grant,
+    guard: &mut Guard,
+) -> Result<Option<Renewal>, SessionError> {
+    let context = &engine.context;
+    let now = context.now();
+    let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
+    if intent.accepts(&token) && token.is_fresh(now) {
+        record_outcome("adopted");
+        return context.publish(record, None).map(done).map(Some);
+    }
+    let is_sufficient = (intent.accepts_old() || intent.accepts(&token)) && token.is_alive(now);
+    if intent.accepts_old() && token.is_alive(now) {
+        // It is used if the refresh returns no newer one.
+        context.publish(record, None)?;
+    }
+    let retries_refused = context.backoff.retries_refused();
+    let remaining = record.pending_refresh.as_ref().and_then(|pending| {
+        let is_retried = retries_refused && pending.ended == PostEnd::Refused;
+        let remaining =
+            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
+        Some((pending, remaining))
+    });
+    let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
+    if is_sufficient && (reached_max_posts || remaining.is_some()) {
+        return context.publish(record, None).map(done).map(Some);
+    }
+    if reached_max_posts {
+        record_outcome("max posts reached");
+        let cause = SignInCause::RefreshOutcomeUnknown;
+        let ended = give_up(engine, record, cause, None, guard).await?;
+        return Ok(Some(ended));
+    }
+    if let Some((pending, remaining)) = remaining {
+        record_outcome("not due yet");
+        let waiting = not_due(engine, record, pending, remaining);
+        return Ok(Some(Renewal::Ended(waiting)));
+    }
+    Ok(None)
+}
+
+/// Saves the record with a mark that the refresh token is posted now, and reserves the space for the
+/// answer. `None` if another process has saved the record meanwhile.
+async fn mark(
+    engine: &RefreshEngine,
+    record: &Record,
+    now: Timestamp,
+    guard: &mut Guard,
+) -> Result<Option<Record>, SessionError> {
+    let context = &engine.context;
+    // The mark is saved before the request is sent, and there is space for it and for the answer.
+    reserve(engine, guard).await?;
+    let mut marked = pending_refresh::marked(record, now, &*context.ports.entropy);
+    if !context
+        .save(&mut marked, Some(record.generation), guard)
+        .await?
+    {
+        return Ok(None);
+    }
+    step("marked");
+    if let Err(error) = reserve(engine, guard).await {
+        let unmarked = pending_refresh::unmarked(&marked, record.pending_refresh.clone());
+        keep(engine, unmarked, guard).await;
+        return Err(error);
+    }
+    step("reserved");
+    Ok(Some(marked))
+}
+
+/// A refresh token that was posted.
+struct Posted<'a> {
+    /// The record before the mark.
+    before: &'a Record,
+    marked: &'a Record,
+    sent_at: Timestamp,
+}
+
+/// Saves what the outcome of a post changes, and ends the attempt.
+async fn after_post(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+    posted: &Posted<'_>,
+    outcome: RefreshOutcome,
+    guard: &mut Guard,
+) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
+    let Posted {
+        before: record,
+        marked,
+        sent_at,
+    } = *posted;
+    match outcome {
         RefreshOutcome::Renewed(response) => {
-            save::renewed(engine, intent, &marked, *response, now, guard).await
+            save::renewed(engine, intent, marked, *response, sent_at, guard).await
         }
         RefreshOutcome::Definitive(error) => {
             let was_posted = record
@@ -192,29 +255,29 @@ async fn under_lock(
             } else {
                 SignInCause::RefreshRefused
             };
-            give_up(engine, &marked, cause, Some(error), guard).await
+            give_up(engine, marked, cause, Some(error), guard).await
         }
         RefreshOutcome::NotProcessed(failure) => {
             let before = record.pending_refresh.as_ref();
             let lowered =
-                pending_refresh::not_processed(&marked, before, failure.retry_after, context.now());
+                pending_refresh::not_processed(marked, before, failure.retry_after, context.now());
             let pause = Some(context.pending_pause(&lowered)).filter(|pause| !pause.is_zero());
             keep(engine, lowered, guard).await;
-            Ok(Renewal::Done(not_refreshed(engine, &failure, pause)))
+            Ok(Renewal::Ended(not_refreshed(engine, &failure, pause)))
         }
         RefreshOutcome::Refused(failure) if failure.is_retryable => {
             keep(
                 engine,
-                pending_refresh::unmarked(&marked, record.pending_refresh.clone()),
+                pending_refresh::unmarked(marked, record.pending_refresh.clone()),
                 guard,
             )
             .await;
-            Ok(Renewal::Done(not_refreshed(engine, &failure, None)))
+            Ok(Renewal::Ended(not_refreshed(engine, &failure, None)))
         }
         RefreshOutcome::Refused(failure) => {
             let (before, error) = (record.pending_refresh.as_ref(), failure.error.token_error());
             let mut refused =
-                pending_refresh::refused(&marked, before, error, &context.settings, context.now());
+                pending_refresh::refused(marked, before, error, &context.settings, context.now());
             let forgotten = client_forgotten(engine, &failure, record.registration.as_ref());
             if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
                 // The next sign-in checks first whether the server knows it.
@@ -222,7 +285,7 @@ async fn under_lock(
             }
             let pause = context.pending_pause(&refused);
             keep(engine, refused, guard).await;
-            Ok(Renewal::Done(match forgotten {
+            Ok(Renewal::Ended(match forgotten {
                 Some(needed) => failed(
                     engine,
                     SessionError::SignInRequired(needed),
@@ -234,10 +297,10 @@ async fn under_lock(
         }
         RefreshOutcome::Unanswered(ended, failure) => {
             let unanswered =
-                pending_refresh::unanswered(&marked, ended, failure.retry_after, context.now());
+                pending_refresh::unanswered(marked, ended, failure.retry_after, context.now());
             let pause = context.pending_pause(&unanswered);
             keep(engine, unanswered, guard).await;
-            Ok(Renewal::Done(not_refreshed(engine, &failure, Some(pause))))
+            Ok(Renewal::Ended(not_refreshed(engine, &failure, Some(pause))))
         }
     }
 }
@@ -250,7 +313,7 @@ async fn reserve(engine: &RefreshEngine, guard: &mut Guard) -> Result<(), Sessio
 }
 
 fn done(token: Token) -> Renewal {
-    Renewal::Done(Attempt::Done(token))
+    Renewal::Ended(Attempt::Done(token))
 }
 
 /// Why the refresh token is not posted yet.
@@ -309,7 +372,7 @@ async fn give_up(
         .save(&mut ended, Some(record.generation), guard)
         .await?
     {
-        return Ok(Renewal::Done(Attempt::Conflict));
+        return Ok(Renewal::Ended(Attempt::Conflict));
     }
     context.cache.clear();
     let mut needed = SignInRequired::new(&context.key, SignInNeed::Ended(cause));

@@ -27,8 +27,8 @@ const MAX_SILENT_FAILURES: usize = 2;
 
 /// The result of saving a new grant.
 pub(super) enum Renewal {
-    /// It is saved and published.
-    Done(Attempt),
+    /// The attempt has ended. A new grant, if there is one, is saved and published.
+    Ended(Attempt),
     /// It must not be saved: the credential has another grant meanwhile, or none. It is revoked when the
     /// lock is released.
     Orphaned(Box<Record>),
@@ -45,7 +45,7 @@ pub(super) async fn renewed(
 ) -> Result<Renewal, SessionError> {
     let context = &engine.context;
     let Some(old) = &marked.grant else {
-        return Ok(Renewal::Done(Attempt::Conflict));
+        return Ok(Renewal::Ended(Attempt::Conflict));
     };
     let mut record = marked.clone();
     record.grant = Some(response.renew(old, sent_at));
@@ -67,7 +67,7 @@ pub(super) async fn renewed(
         matches!(intent, RefreshIntent::Replace(_)).then(|| context.ports.clock.monotonic());
     let token = context.publish(&record, obtained)?;
     step("published");
-    Ok(Renewal::Done(Attempt::Done(token)))
+    Ok(Renewal::Ended(Attempt::Done(token)))
 }
 
 /// Settles the unsaved grant, also when the task is dropped.
