@@ -200,8 +200,7 @@ async fn walk_through_matches_terminal() {
     let mut recording = Recording::new();
     recording.says("## A server to try it on");
     recording.says(
-        "Any server will do. This one runs on the same machine, and wants a sign-in like one that \
-         is far away.",
+        "This server runs on the same machine. A remote server behaves the same.",
     );
     let (_serving, text) = recording.serves("hallpass demo --serve", "hallpass doctor");
     let mut urls = text.lines().filter_map(|line| line.split("http://").nth(1));
@@ -213,7 +212,7 @@ async fn walk_through_matches_terminal() {
     recording.shows(&format!("$ hallpass demo --serve\n{text}"));
 
     recording.says("## Signing in");
-    recording.says("In another terminal: the server gets a name, and wants to know who asks.");
+    recording.says("In another terminal: give the server a name. Its tools require a sign-in.");
     let add = format!("hallpass add demo http://{server}/mcp");
     recording.runs(&[&add, "hallpass list", "hallpass tools demo"]);
     recording.says(
@@ -224,12 +223,12 @@ async fn walk_through_matches_terminal() {
     recording.runs(&["hallpass status demo"]);
 
     recording.says("## Calling");
-    recording.says("What the server can do, and one of its tools in full:");
+    recording.says("The tools of the server, and the details of one:");
     recording.runs(&[
         "hallpass tools demo | head -12",
         "hallpass tools demo search",
     ]);
-    recording.says("Arguments are written as the tool wants them, as JSON, or in a file:");
+    recording.says("Arguments can be words, JSON or a file:");
     let file = recording.home.path().join("numbers.json");
     let mut file = fs::File::create(file).unwrap();
     file.write_all(b"{\"a\": 20, \"b\": 22}").unwrap();
@@ -258,7 +257,7 @@ async fn walk_through_matches_terminal() {
     ]);
 
     recording.says("## A host that speaks only stdio");
-    recording.says("What a host says when its configuration runs `hallpass proxy demo`, and what it hears of its call:");
+    recording.says("The messages of a host whose configuration runs `hallpass proxy demo`, and the answer to its call:");
     let messages = recording.home.path().join("host.jsonl");
     let mut messages = fs::File::create(messages).unwrap();
     messages.write_all(HOST.as_bytes()).unwrap();
@@ -268,12 +267,12 @@ async fn walk_through_matches_terminal() {
         "hallpass proxy demo < host.jsonl | grep '\"id\":1'",
     ]);
 
-    recording.says("## What is wrong with it");
-    recording.says("The other server calls itself by a name that is not its own:");
+    recording.says("## A server with a fault");
+    recording.says("The metadata of the other server names another server:");
     let doctor = format!("hallpass doctor http://{broken}/mcp");
     recording.runs(&[&doctor]);
 
-    recording.says("## Leaving");
+    recording.says("## Signing out");
     recording.runs(&[
         "hallpass store list",
         "hallpass logout demo",

@@ -21,7 +21,7 @@ pub(super) async fn run(
     let broken = McpServer::start(options).await?;
     let (url, broken_url) = (server.url(), broken.url());
     let text = format!(
-        "An MCP server that wants a sign-in runs on this machine until you press Ctrl-C:\n\
+        "An MCP server that requires a sign-in runs on this machine until you press Ctrl-C:\n\
          \u{20} {url}\n\
          In another terminal:\n\
          \u{20} hallpass add demo {url}\n\
@@ -29,7 +29,7 @@ pub(super) async fn run(
          \u{20} hallpass tools demo\n\
          \u{20} hallpass call demo add a=2 b=3\n\
          \u{20} hallpass remove demo\n\
-         Beside it there is one that is broken. Find out how:\n\
+         A second server has a fault. Find it:\n\
          \u{20} hallpass doctor {broken_url}"
     );
     let data = json!({
