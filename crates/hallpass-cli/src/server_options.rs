@@ -149,6 +149,10 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 
+    /// The largest message to accept from the server, in MiB [default: 32].
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_message_size: Option<NonZeroU32>,
+
     /// Add a header to every request to the server's origin (`Name: value`) or to another origin
     /// (`https://origin.example Name: value`). `${NAME}` in the value is replaced by that environment
     /// variable. Repeatable.

@@ -1,6 +1,6 @@
 //! From the command line to the stack.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
     CredentialKey, Hallpass, HallpassBuilder, ServerSettings,
@@ -222,12 +222,22 @@ pub(crate) fn builder(
         .settings(settings)
         .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
+    let builder = match options.max_message_size {
+        Some(size) => builder.max_message_bytes(bytes(size)),
+        None => builder,
+    };
     Ok(
         match token_source::from_options(options, &program.environment)? {
             Some(source) => builder.token_source(source),
             None => builder,
         },
     )
+}
+
+/// So many MiB in bytes.
+fn bytes(size: NonZeroU32) -> usize {
+    let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
+    size.saturating_mul(1024 * 1024)
 }
 
 fn build(

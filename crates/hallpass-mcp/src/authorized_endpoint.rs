@@ -7,8 +7,8 @@ use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
 use crate::{
-    Anonymous, AttemptBudget, Endpoint, Error, Interactivity, Request, RequestError, Response,
-    TokenAuthorization, TooManyChallenges, probe,
+    Anonymous, AttemptBudget, DEFAULT_MAX_MESSAGE_BYTES, Endpoint, Error, Interactivity, Request,
+    RequestError, Response, TokenAuthorization, TooManyChallenges, probe,
 };
 
 /// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
@@ -18,6 +18,7 @@ use crate::{
 pub struct AuthorizedEndpoint {
     session: Session,
     endpoint: Arc<Endpoint>,
+    max_message_bytes: usize,
 }
 
 /// How often one request is repeated with another nonce. One is enough, unless the server replaces
@@ -28,7 +29,24 @@ impl AuthorizedEndpoint {
     /// The endpoint of the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
         let endpoint = Arc::new(Endpoint::new(http, &session.key().server));
-        Self { session, endpoint }
+        Self {
+            session,
+            endpoint,
+            max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+        }
+    }
+
+    /// The same endpoint with another limit for a message of the server, which is
+    /// [`DEFAULT_MAX_MESSAGE_BYTES`] otherwise. The reader of a response applies it.
+    #[must_use]
+    pub fn with_max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// How many bytes a message of the server may have.
+    pub fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
     }
 
     /// The same endpoint with other time limits for its requests.

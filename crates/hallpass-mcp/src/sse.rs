@@ -3,7 +3,9 @@
 use std::{fmt, time::Duration};
 
 use bytes::{Buf, Bytes};
-use hallpass_core::Remedy;
+use hallpass_core::{Hint, Remedy};
+
+use crate::message_size::{self, Size};
 
 /// What one block of an event stream said.
 ///
@@ -222,19 +224,21 @@ impl EventTooLarge {
         self.cap
     }
 
-    /// What to do about it: the server sends too much.
+    /// What to do about it: allow more.
     pub fn remedy(&self) -> Remedy {
-        Remedy::Report
+        Remedy::Configure
+    }
+
+    /// The setting that allows more.
+    pub fn hints(&self) -> Vec<Hint> {
+        vec![message_size::hint()]
     }
 }
 
 impl fmt::Display for EventTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "an event of the stream is larger than {} bytes",
-            self.cap
-        )
+        let size = Size(self.cap);
+        write!(f, "an event of the server's stream is larger than {size}")
     }
 }
 

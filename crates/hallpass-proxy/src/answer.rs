@@ -10,7 +10,7 @@ use hallpass_mcp::{
     jsonrpc::{Kind, Message},
 };
 
-use crate::{MAX_MESSAGE_BYTES, request_error::ProxyRequestError, shared::Shared};
+use crate::{request_error::ProxyRequestError, shared::Shared};
 
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ impl Shared {
         let body = match response.content() {
             Content::Events => return Err(status.into()),
             Content::Json => {
-                let read = self.within(REFUSAL_TIMEOUT, response.read(MAX_MESSAGE_BYTES));
+                let read = self.within(REFUSAL_TIMEOUT, response.read(self.max_message_bytes()));
                 read.await.and_then(Result::ok).unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
@@ -61,9 +61,9 @@ impl Shared {
     ) -> Result<Message, ProxyRequestError> {
         let source = InvalidMessage::new(&response);
         let mut events = match response.content() {
-            Content::Events => response.events(MAX_MESSAGE_BYTES),
+            Content::Events => response.events(self.max_message_bytes()),
             Content::Json => {
-                let body = response.read(MAX_MESSAGE_BYTES).await?;
+                let body = response.read(self.max_message_bytes()).await?;
                 return match opening_answer(opening, body, &source)? {
                     OpeningAnswer::Complete(message) => Ok(message),
                     OpeningAnswer::Other(_, error) => Err(error),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hallpass_mcp::{
-    ServerStream,
+    ServerStream, SessionRenewals,
     jsonrpc::Message,
     protocol_version::{STATELESS, WITH_BATCHES},
 };
@@ -107,8 +107,8 @@ pub(crate) struct Handshake {
     pub(crate) failures: u32,
     /// Whether a task tries to recover a connection that is down.
     pub(crate) recovering: bool,
-    /// When a session was opened last that no request of the host's asked for, by the monotonic clock.
-    pub(crate) last_renewal: Option<Duration>,
+    /// The sessions that were opened in the place of others without a 404 to a request.
+    pub(crate) renewals: SessionRenewals,
 }
 
 impl Handshake {

@@ -58,5 +58,6 @@ pub use error::ProxyError;
 pub use proxy::Proxy;
 pub use server::{NoEndpoint, Server};
 
-/// The largest message that is passed on, in bytes, in either direction.
-pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+/// The largest message of the host that is passed on, in bytes. How large one of the server may be
+/// [its endpoint says](hallpass_mcp::AuthorizedEndpoint::max_message_bytes).
+pub const MAX_MESSAGE_BYTES: usize = hallpass_mcp::DEFAULT_MAX_MESSAGE_BYTES;

@@ -51,7 +51,7 @@ impl Shared {
             generation,
             connections: handshake.connections,
             recovering: handshake.recovering,
-            last_renewal: handshake.last_renewal,
+            renewals: std::mem::take(&mut handshake.renewals),
             ..Handshake::default()
         };
         self.start(message.clone(), generation);

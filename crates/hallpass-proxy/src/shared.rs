@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use hallpass_core::{Clock, Diagnostic as _, Remedy};
 use hallpass_mcp::{
-    AttemptBudget, AuthorizedEndpoint, Interactivity, InvalidMessage, Request, RequestError,
-    Response,
+    AttemptBudget, AuthorizedEndpoint, DEFAULT_MAX_MESSAGE_BYTES, Interactivity, InvalidMessage,
+    Request, RequestError, Response,
     jsonrpc::{Id, Kind, Message},
 };
 use tokio::{sync::watch, task::AbortHandle};
@@ -25,7 +25,7 @@ use crate::{
     connection::{Connection, ConnectionState, Handshake},
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
-    request_error::ProxyRequestError,
+    request_error::{HintText, ProxyRequestError},
     routing::ToolHeaders,
 };
 
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<dyn CapabilityCache>,
     pub(crate) sign_in_hint: String,
+    hint_text: Arc<HintText>,
     /// Whether a sign-in may be begun, which takes as long as the user does.
     pub(crate) is_interactive: bool,
     pub(crate) outbox: Outbox,
@@ -66,6 +67,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         cache: Arc<dyn CapabilityCache>,
         sign_in_hint: String,
+        hint_text: Arc<HintText>,
         is_interactive: bool,
         outbox: Outbox,
     ) -> Self {
@@ -75,6 +77,7 @@ impl Shared {
             clock,
             cache,
             sign_in_hint,
+            hint_text,
             is_interactive,
             outbox,
             tools: ToolHeaders::default(),
@@ -104,6 +107,16 @@ impl Shared {
 
     fn endpoint(&self) -> MutexGuard<'_, Option<AuthorizedEndpoint>> {
         self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bytes a message of the server may have.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        let endpoint = self.endpoint();
+        let endpoint = endpoint.as_ref();
+        endpoint.map_or(
+            DEFAULT_MAX_MESSAGE_BYTES,
+            AuthorizedEndpoint::max_message_bytes,
+        )
     }
 
     /// Sends a request of the host's.
@@ -229,6 +242,7 @@ impl Shared {
 
     /// Fails the request `id`, unless it has been answered.
     pub(crate) async fn fail_one(&self, id: &Id, error: &ProxyRequestError) {
+        let error = error.clone().with_hint_text(&*self.hint_text);
         self.answer(id, &error.to_error(id)).await;
     }
 
@@ -290,6 +304,7 @@ impl Shared {
 
     /// With the advice how to sign in, where that is what is missing.
     pub(crate) fn advised(&self, error: ProxyRequestError) -> ProxyRequestError {
+        let error = error.with_hint_text(&*self.hint_text);
         if error.wants_sign_in() {
             error.with_hint(self.sign_in_hint.clone())
         } else {

@@ -36,8 +36,9 @@
 //!
 //! A POST or DELETE that the server's authorisation refuses ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
-//! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
-//! [`Error::find_in_chain`] and ask it for its [`remedy`](hallpass_core::Diagnostic::remedy). A GET
+//! `Error::UnexpectedStatus`. [`ClientError`] says what any of rmcp's errors means, in plain words and
+//! with its [`remedy`](hallpass_core::Diagnostic::remedy): also where the transport had to end a request
+//! in the place of the server's answer. [`Error::find_in_chain`] finds the transport's own error. A GET
 //! ends in `AuthRequired` or `InsufficientScope`, the two by which rmcp knows that it must not try
 //! again.
 //!
@@ -63,11 +64,17 @@
 
 mod answer;
 mod client;
+mod client_error;
 mod error;
+mod local_error;
 mod outgoing;
 mod server_streams;
+mod sessions;
 mod stream;
 
 pub use client::{Client, Transport, transport};
+pub use client_error::ClientError;
 pub use error::{Error, OtherServer};
-pub use hallpass_mcp::{InvalidMessage, TooManyChallenges, UnexpectedStatus};
+pub use hallpass_mcp::{
+    InvalidMessage, SessionLost, TooManyChallenges, Unanswered, UnexpectedStatus,
+};

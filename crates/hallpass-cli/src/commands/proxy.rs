@@ -15,6 +15,7 @@ use crate::{
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
+    setting_options,
     setup::{self, Person},
     store,
     terminal::Terminal,
@@ -49,7 +50,8 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))
-        .sign_in_hint(login);
+        .sign_in_hint(login)
+        .hint_text(setting_options::describe);
     if interactive {
         served = served.interactive();
     }

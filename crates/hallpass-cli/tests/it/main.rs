@@ -44,6 +44,7 @@ mod registered_client;
 #[cfg(unix)]
 mod script_contract;
 mod secrets;
+mod server_answers;
 mod shared_sign_in;
 #[cfg(unix)]
 mod signals;
