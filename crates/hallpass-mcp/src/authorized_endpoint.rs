@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::{
     Anonymous, AttemptBudget, DEFAULT_MAX_MESSAGE_BYTES, Endpoint, Error, Interactivity, Request,
-    RequestError, Response, TokenAuthorization, TooManyChallenges, probe,
+    RequestError, Response, TokenAuthorization, TooManyChallenges, TransportKind, probe,
 };
 
 /// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
@@ -19,6 +19,7 @@ pub struct AuthorizedEndpoint {
     session: Session,
     endpoint: Arc<Endpoint>,
     max_message_bytes: usize,
+    transport: TransportKind,
 }
 
 /// How often one request is repeated with another nonce. One is enough, unless the server replaces
@@ -33,7 +34,21 @@ impl AuthorizedEndpoint {
             session,
             endpoint,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            transport: TransportKind::Auto,
         }
+    }
+
+    /// The same endpoint, spoken to by this transport. It counts for those that send messages to it:
+    /// here each request goes out as it is.
+    #[must_use]
+    pub fn with_transport(mut self, transport: TransportKind) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// How the server is spoken to.
+    pub fn transport(&self) -> TransportKind {
+        self.transport
     }
 
     /// The same endpoint with another limit for a message of the server, which is

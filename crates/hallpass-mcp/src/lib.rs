@@ -23,6 +23,8 @@
 //!   is sent again.
 //! - Every repetition is bounded: [`AttemptBudget`] counts.
 //! - [`jsonrpc`] reads the envelope of a message, and [`probe`] makes the requests that change nothing.
+//! - [`SseConnection`] is the HTTP+SSE transport of MCP 2024-11-05, with the same authorisation;
+//!   [`TransportKind`] says when it is tried.
 //! - [`StreamResponse`] says what the answer to the GET of an event stream means.
 //! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not. Two
 //!   requests for one stream are at least a second apart.
@@ -96,6 +98,7 @@ mod authorized_endpoint;
 mod endpoint;
 mod error;
 mod event_stream;
+mod http_sse;
 mod interactivity;
 mod invalid_message;
 pub mod jsonrpc;
@@ -122,6 +125,7 @@ pub use error::{
     TooManyChallenges,
 };
 pub use event_stream::EventStream;
+pub use http_sse::{EndpointError, SseConnection, SseError, TransportKind};
 pub use interactivity::{AttemptBudget, Interactivity};
 pub use invalid_message::InvalidMessage;
 pub use lost_session::{RequestRefusal, SessionLost, SessionRenewals};
