@@ -107,7 +107,7 @@ fn about(
     }
 }
 
-async fn to_failure(
+pub(crate) async fn to_failure(
     response: Response,
     outgoing: &Outgoing,
     cap: usize,

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use hallpass_core::{Diagnostic as _, HttpClient, Remedy, ServerUrl, http::RequestOptions};
 use hallpass_mcp::{
-    AuthorizedEndpoint, Interactivity, InvalidMessage, Reconnection, Request, RequestRefusal,
-    Response, SessionLost, Unanswered, only_reads, probe,
+    AuthorizedEndpoint, Interactivity, InvalidMessage, MCP_PROTOCOL_VERSION, Reconnection, Request,
+    RequestRefusal, Response, SessionLost, SseConnection, SseError, TransportKind, Unanswered,
+    only_reads, probe,
 };
 use hallpass_session::Session;
 use http::StatusCode;
@@ -24,6 +25,7 @@ use rmcp::{
 use crate::{
     ClientError, Error, answer,
     error::{OtherServer, RmcpError, stream_error, unsent},
+    http_sse::{self, HttpSse},
     outgoing::{Headers, Outgoing, with_headers},
     server_streams::ServerStreams,
     sessions::Sessions,
@@ -43,6 +45,7 @@ pub struct Client {
     ended: ClosedStreams,
     server_streams: ServerStreams,
     sessions: Sessions,
+    http_sse: HttpSse,
 }
 
 /// The longest pause before rmcp opens a stream again.
@@ -62,6 +65,7 @@ impl Client {
             ended: ClosedStreams::default(),
             server_streams: ServerStreams::default(),
             sessions: Sessions::default(),
+            http_sse: HttpSse::default(),
         }
     }
 
@@ -108,6 +112,31 @@ impl Client {
         custom_headers: Headers,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, RmcpError> {
+        let cap = limits.max_json_response_size;
+        if let Some(connection) = self.http_sse.session(session_id.as_ref()) {
+            return self
+                .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                .await;
+        }
+        let is_http_sse = self.server.transport() == TransportKind::HttpSse;
+        if outgoing.probes() && is_http_sse {
+            let reason = "HTTP+SSE has no server/discover".to_owned();
+            return Ok(answer::no_discover(reason, outgoing));
+        }
+        if outgoing.is_initialize() && (is_http_sse || self.http_sse.is_known()) {
+            match SseConnection::open(&self.server, Interactivity::Interactive).await {
+                Ok(opened) => {
+                    let connection = self.http_sse.begin(opened);
+                    return self
+                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                        .await;
+                }
+                Err(SseError::Status(_) | SseError::NoStream(_)) if !is_http_sse => {
+                    self.http_sse.forget();
+                }
+                Err(error) => return Err(StreamableHttpError::Client(Error::HttpSse(error))),
+            }
+        }
         let mut request = Request::post(serde_json::to_vec(message)?);
         let mut ping = None;
         if let Some(id) = &session_id {
@@ -120,7 +149,7 @@ impl Client {
             let clock = self.session().clock();
             self.server_streams.before(message, id, clock).await;
         }
-        let request = with_headers(request, custom_headers)?;
+        let request = with_headers(request, custom_headers.clone())?;
         let reconnection = Reconnection::for_request(self.session().clock().monotonic());
         let response = self.send(&request, outgoing.interactivity()).await?;
         let status = response.status();
@@ -134,6 +163,21 @@ impl Client {
             if status == StatusCode::NOT_FOUND && self.sessions.may_repeat(outgoing.id()) {
                 // The session has ended: rmcp initializes again.
                 return Err(StreamableHttpError::SessionExpired);
+            }
+        }
+        if outgoing.is_initialize() && self.server.transport().falls_back_after(status) {
+            match SseConnection::open(&self.server, Interactivity::Interactive).await {
+                Ok(opened) => {
+                    tracing::debug!("the server speaks HTTP+SSE of MCP 2024-11-05");
+                    let connection = self.http_sse.begin(opened);
+                    return self
+                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                        .await;
+                }
+                Err(error) if error.is_of_http_sse() => {
+                    return Err(StreamableHttpError::Client(Error::HttpSse(error)));
+                }
+                Err(error) => tracing::debug!("the server speaks no HTTP+SSE: {error}"),
             }
         }
         let is_accepted = matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
@@ -182,6 +226,42 @@ impl Client {
             return Err(StreamableHttpError::SessionExpired);
         }
         answer
+    }
+
+    /// Sends a message over HTTP+SSE, and waits for the answer on the event stream.
+    async fn post_http_sse(
+        &self,
+        connection: &http_sse::Connection,
+        message: &ClientJsonRpcMessage,
+        outgoing: &Outgoing,
+        mut custom_headers: Headers,
+        cap: usize,
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
+        // It is of streamable HTTP.
+        custom_headers.remove(&MCP_PROTOCOL_VERSION);
+        let answer = outgoing.id().map(|id| connection.expect(id)).transpose()?;
+        let request = SseConnection::post(connection.endpoint(), serde_json::to_vec(message)?);
+        let request = with_headers(request, custom_headers)?;
+        let response = self.send(&request, outgoing.interactivity()).await?;
+        let status = response.status();
+        if status == StatusCode::NOT_FOUND
+            && outgoing.id().is_some()
+            && !outgoing.starts_a_lifecycle()
+            && self.sessions.may_repeat(outgoing.id())
+        {
+            return Err(StreamableHttpError::SessionExpired);
+        }
+        if !status.is_success() {
+            return answer::to_failure(response, outgoing, cap).await;
+        }
+        drop(response);
+        let Some(answer) = answer else {
+            return Ok(StreamableHttpPostResponse::Accepted);
+        };
+        let answer = answer.wait(outgoing, &self.sessions).await?;
+        self.sessions.answered(outgoing.id());
+        let session = outgoing.is_initialize().then(|| connection.id().to_owned());
+        Ok(StreamableHttpPostResponse::Json(answer, session))
     }
 
     fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {
@@ -361,6 +441,9 @@ impl StreamableHttpClient for Client {
         custom_headers: Headers,
     ) -> Result<(), RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
+        if self.http_sse.end(&session_id) {
+            return Ok(());
+        }
         let request = Request::delete().session(&session_id).map_err(unsent)?;
         let request = with_headers(request, custom_headers)?;
         answer::to_delete(&self.send(&request, Interactivity::Background).await?)
@@ -395,6 +478,10 @@ impl StreamableHttpClient for Client {
         max_sse_event_size: usize,
     ) -> Result<SseStream, RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
+        if let Some(connection) = self.http_sse.session(session_id.as_ref()) {
+            let unasked = connection.unasked();
+            return unasked.ok_or(StreamableHttpError::ServerDoesNotSupportSse);
+        }
         let after = last_event_id.filter(|id| !id.is_empty());
         let clock = self.session().clock();
         let ended = self.ended.take(session_id.as_deref(), after.as_deref());

@@ -4,7 +4,8 @@ use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
 use hallpass_mcp::{
-    InvalidMessage, RequestError, SessionLost, TooManyChallenges, Unanswered, UnexpectedStatus,
+    InvalidMessage, RequestError, SessionLost, SseError, TooManyChallenges, Unanswered,
+    UnexpectedStatus,
 };
 use hallpass_session::SessionError;
 use http::StatusCode;
@@ -38,6 +39,8 @@ pub enum Error {
     Unanswered(Unanswered),
     /// The session of a call was lost.
     SessionLost(SessionLost),
+    /// The server is not spoken to by HTTP+SSE.
+    HttpSse(SseError),
     /// The transport was made for another server than the session.
     OtherServer(OtherServer),
 }
@@ -86,6 +89,7 @@ impl Diagnostic for Error {
             Self::InvalidMessage(error) => error.remedy(),
             Self::Unanswered(error) => error.remedy(),
             Self::SessionLost(error) => error.remedy(),
+            Self::HttpSse(error) => error.remedy(),
             Self::TooManyChallenges(_) => Remedy::Report,
         }
     }
@@ -98,6 +102,7 @@ impl Diagnostic for Error {
             Self::InvalidMessage(error) => error.hints(),
             Self::Unanswered(error) => error.hints(),
             Self::SessionLost(error) => error.hints(),
+            Self::HttpSse(error) => error.hints(),
             Self::TooManyChallenges(_) | Self::OtherServer(_) => Vec::new(),
         }
     }

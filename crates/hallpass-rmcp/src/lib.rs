@@ -23,6 +23,8 @@
 //!   ([`Reconnection`](hallpass_mcp::Reconnection)).
 //! - A call is not sent before the server has answered the GET for its own stream, or has taken more
 //!   than two seconds to: what the server asks in the course of the call may come there.
+//! - A server of HTTP+SSE (MCP 2024-11-05) is called as any other: where it refuses `initialize` as such
+//!   servers do, or where the endpoint [says so](hallpass_mcp::TransportKind).
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
 //!
 //! # What it does not do
@@ -66,6 +68,7 @@ mod answer;
 mod client;
 mod client_error;
 mod error;
+mod http_sse;
 mod local_error;
 mod outgoing;
 mod server_streams;

@@ -89,6 +89,11 @@ impl Outgoing {
         matches!(self.kind, Kind::Initialized)
     }
 
+    /// Whether it begins a session.
+    pub(crate) fn is_initialize(&self) -> bool {
+        matches!(self.kind, Kind::Initialize(_))
+    }
+
     /// Whether it calls a tool, which must not be done twice.
     pub(crate) fn is_call(&self) -> bool {
         matches!(self.kind, Kind::Call(_))

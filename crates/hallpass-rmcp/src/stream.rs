@@ -278,7 +278,7 @@ pub(crate) fn of_one(event: Sse) -> SseStream {
     stream::iter([Ok(event)]).boxed()
 }
 
-fn message(data: String) -> Sse {
+pub(crate) fn message(data: String) -> Sse {
     to_sse(Event {
         data: Some(data),
         ..Event::default()

@@ -11,6 +11,7 @@ mod authorizer;
 mod calls;
 mod challenges;
 mod fixture;
+mod http_sse;
 mod lost_sessions;
 mod overload;
 mod plain_words;
