@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Content, InvalidMessage, Response, UnexpectedStatus,
+    Content, InvalidMessage, Response, SseConnection, UnexpectedStatus,
     jsonrpc::{Kind, Message},
 };
 
@@ -93,9 +93,38 @@ impl Shared {
                 }
             }
         }
-        let what = "the server ended its answer to the opening before it was complete";
-        Err(complaint.unwrap_or_else(|| ProxyRequestError::new(Remedy::Retry, what)))
+        Err(complaint.unwrap_or_else(incomplete))
     }
+
+    /// The same on the event stream of HTTP+SSE, which goes on after it.
+    pub(crate) async fn answer_on(
+        &self,
+        opening: &Message,
+        stream: &mut SseConnection,
+    ) -> Result<Message, ProxyRequestError> {
+        let source = stream.source().clone();
+        let mut complaint = None;
+        while let Some(data) = stream.next().await {
+            match opening_answer(opening, data?.into(), &source)? {
+                OpeningAnswer::Complete(message) if message.is_error() => {
+                    return Err(ProxyRequestError::answer(about(message, opening)));
+                }
+                OpeningAnswer::Complete(message) => return Ok(message),
+                OpeningAnswer::Other(message, error) => {
+                    complaint.get_or_insert(error);
+                    if let Some(message) = message {
+                        self.deliver(&message).await;
+                    }
+                }
+            }
+        }
+        Err(complaint.unwrap_or_else(incomplete))
+    }
+}
+
+fn incomplete() -> ProxyRequestError {
+    let what = "the server ended its answer to the opening before it was complete";
+    ProxyRequestError::new(Remedy::Retry, what)
 }
 
 /// What a message means to an opening.

@@ -12,10 +12,11 @@ use hallpass_mcp::{
     SessionLost, StreamResponse, Unanswered, UnexpectedStatus, jsonrpc::Message, only_reads,
 };
 use http::StatusCode;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
     connection::{Connection, ConnectionState},
+    http_sse::SseSession,
     listening::NO_STREAM,
     placeholder::{self, ListKind},
     request_error::ProxyRequestError,
@@ -124,6 +125,13 @@ impl Exchange<'_> {
         let mut sent = 0;
         let mut reopened = false;
         loop {
+            if !reopened
+                && let Some(session) = &self.connection.http_sse
+                && session.ended.is_cancelled()
+            {
+                reopened = true;
+                self.connection = self.shared.reopen(self.connection.number).await?;
+            }
             let request = routing::post(self.message, &self.connection, &self.shared.tools)?;
             let (stream, clock) = (&self.connection.server_stream, self.shared.clock.as_ref());
             stream.before(method, clock).await;
@@ -137,7 +145,7 @@ impl Exchange<'_> {
             let failed = match self.shared.send(&request).await? {
                 Ok(response)
                     if response.status() == StatusCode::NOT_FOUND
-                        && self.connection.session.is_some()
+                        && self.connection.has_session()
                         && !reopened =>
                 {
                     reopened = true;
@@ -176,8 +184,15 @@ impl Exchange<'_> {
         mut stream: Reconnection,
         may_reopen: bool,
     ) -> Result<Outcome, ProxyRequestError> {
-        let may_reopen = may_reopen && self.connection.session.is_some();
+        let may_reopen = may_reopen && self.connection.has_session();
         let source = InvalidMessage::new(&response);
+        if let Some(session) = self.connection.http_sse.clone()
+            && response.status().is_success()
+            && response.content() != Content::Json
+        {
+            drop(response);
+            return self.answer_on_stream(&session, may_reopen).await;
+        }
         match response.status() {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
                 self.room = None;
@@ -253,6 +268,40 @@ impl Exchange<'_> {
             return Err(SessionLost::new(refusal).into());
         }
         Ok(is_lost)
+    }
+
+    /// The answer comes on the event stream of HTTP+SSE. When that ends before, a request that is no call
+    /// is sent again in another session.
+    async fn answer_on_stream(
+        &mut self,
+        session: &SseSession,
+        may_reopen: bool,
+    ) -> Result<Outcome, ProxyRequestError> {
+        let Some(id) = self.message.requests().next() else {
+            return Ok(Outcome::Answered);
+        };
+        let (waiter, answered) = oneshot::channel();
+        match self.shared.pending().get_mut(id) {
+            Some(pending) => pending.waiter = Some(waiter),
+            None => return Ok(Outcome::Answered),
+        }
+        let method = self.message.method().unwrap_or_default();
+        let may_repeat = may_reopen && method != "tools/call";
+        if !may_repeat {
+            self.room = None;
+        }
+        tokio::select! {
+            biased;
+            // The request has been answered, or cancelled.
+            _ = answered => Ok(Outcome::Answered),
+            () = session.ended.cancelled() => {
+                if may_repeat {
+                    Ok(Outcome::SessionLost)
+                } else {
+                    Err(session.unanswered(method))
+                }
+            }
+        }
     }
 
     /// The answer comes on the server's own stream, if it has one. Once that is not listened to any

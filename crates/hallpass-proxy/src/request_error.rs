@@ -66,6 +66,10 @@ impl ProxyRequestError {
         self
     }
 
+    pub(crate) fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
     pub(crate) fn wants_sign_in(&self) -> bool {
         self.remedy == Remedy::SignIn
     }

@@ -75,6 +75,9 @@ impl Shared {
     /// Ends the session of `connection`, if it has one (MCP, streamable HTTP, session management). A
     /// server that does not answer ends it by itself.
     pub(crate) async fn end_session(&self, connection: &Connection) {
+        if let Some(session) = &connection.http_sse {
+            return session.ended.cancel();
+        }
         let Some(delete) = routing::delete(connection) else {
             return;
         };

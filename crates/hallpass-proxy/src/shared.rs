@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -15,7 +16,10 @@ use hallpass_mcp::{
     Request, RequestError, Response,
     jsonrpc::{Id, Kind, Message},
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -44,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) large_bodies: LargeBodyLimit,
     pub(crate) state: watch::Sender<ConnectionState>,
     pub(crate) closing: CancellationToken,
+    /// Whether the server has been spoken to by HTTP+SSE, which is tried first then.
+    pub(crate) is_http_sse: AtomicBool,
     handshake: Mutex<Handshake>,
     pending: Mutex<HashMap<Id, Pending>>,
 }
@@ -59,6 +65,8 @@ pub(crate) struct Pending {
     pub(crate) listens: bool,
     /// The connection whose server accepted it without an answer, and the response.
     pub(crate) accepted: Option<(u64, InvalidMessage)>,
+    /// Is dropped with the request when that is answered.
+    pub(crate) waiter: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Shared {
@@ -84,6 +92,7 @@ impl Shared {
             large_bodies: LargeBodyLimit::new(),
             state: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
+            is_http_sse: AtomicBool::new(false),
             handshake: Mutex::default(),
             pending: Mutex::default(),
         }
