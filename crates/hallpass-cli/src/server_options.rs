@@ -149,6 +149,16 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 
+    /// How to speak to the server: `http` (streamable HTTP), `sse` (HTTP+SSE of MCP 2024-11-05), or
+    /// `auto`, which tries `sse` where the server refuses `http` as an older one does [default: auto].
+    #[arg(
+        long,
+        value_name = "TRANSPORT",
+        value_enum,
+        hide_possible_values = true
+    )]
+    pub(crate) transport: Option<Transport>,
+
     /// The largest message to accept from the server, in MiB [default: 32].
     #[arg(long, value_name = "MIB")]
     pub(crate) max_message_size: Option<NonZeroU32>,
@@ -271,6 +281,18 @@ pub(crate) enum AuthMethod {
     ClientSecretPost,
     /// A JWT that is signed with the client's private key.
     PrivateKeyJwt,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// Streamable HTTP, or HTTP+SSE where the server refuses that as an older one does.
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE (MCP 2024-11-05).
+    Sse,
 }
 
 impl AuthMethod {

@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use hallpass::{
     CredentialKey, Hallpass, HallpassBuilder, ServerSettings,
     login::Interaction,
+    mcp::TransportKind,
     store::{CredentialStore, MemoryStore},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     network,
     program::Program,
     saved_options::SavedOptions,
-    server_options::{Server, ServerOptions, credential_key},
+    server_options::{Server, ServerOptions, Transport, credential_key},
     server_ref::ServerRef,
     settings,
     store::{self, Store},
@@ -222,6 +223,11 @@ pub(crate) fn builder(
         .settings(settings)
         .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
+    let builder = builder.transport_kind(match options.transport {
+        None | Some(Transport::Auto) => TransportKind::Auto,
+        Some(Transport::Http) => TransportKind::StreamableHttp,
+        Some(Transport::Sse) => TransportKind::HttpSse,
+    });
     let builder = match options.max_message_size {
         Some(size) => builder.max_message_bytes(bytes(size)),
         None => builder,

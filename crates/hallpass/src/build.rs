@@ -9,7 +9,7 @@ use hallpass_core::{
 use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
-use hallpass_mcp::DEFAULT_MAX_MESSAGE_BYTES;
+use hallpass_mcp::{DEFAULT_MAX_MESSAGE_BYTES, TransportKind};
 use hallpass_oauth::ClientKeyError;
 use hallpass_service::{ServiceClient, ServiceGrant, ServiceLogin};
 use hallpass_session::{CircuitBreakers, OsEntropy, Session, SystemClock};
@@ -31,6 +31,7 @@ pub struct HallpassBuilder {
     token_source: Option<Arc<dyn TokenSource>>,
     proactive_refresh: bool,
     max_message_bytes: usize,
+    transport: TransportKind,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -64,6 +65,7 @@ impl HallpassBuilder {
             token_source: None,
             proactive_refresh: false,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            transport: TransportKind::Auto,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
         }
@@ -179,6 +181,13 @@ impl HallpassBuilder {
         self
     }
 
+    /// How the server is spoken to, other than [`TransportKind::Auto`].
+    #[must_use]
+    pub fn transport_kind(mut self, kind: TransportKind) -> Self {
+        self.transport = kind;
+        self
+    }
+
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -246,6 +255,7 @@ impl HallpassBuilder {
             http,
             session,
             max_message_bytes: self.max_message_bytes,
+            transport: self.transport,
             clock: self.clock,
         })
     }

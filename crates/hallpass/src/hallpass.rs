@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason};
-use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, probe};
+use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, TransportKind, probe};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
@@ -16,6 +16,7 @@ pub struct Hallpass {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) session: Session,
     pub(crate) max_message_bytes: usize,
+    pub(crate) transport: TransportKind,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -37,6 +38,7 @@ impl Hallpass {
     pub fn endpoint(&self) -> AuthorizedEndpoint {
         AuthorizedEndpoint::new(self.session.clone(), Arc::clone(&self.http))
             .with_max_message_bytes(self.max_message_bytes)
+            .with_transport(self.transport)
     }
 
     /// The session below the transport, for a host that needs a fresh token itself.

@@ -160,11 +160,12 @@ pub mod text {
 pub mod mcp {
     pub use hallpass_mcp::{
         Anonymous, AttemptBudget, Authorization, AuthorizationError, AuthorizedEndpoint,
-        BodyTooLarge, ChallengeResponse, Content, DEFAULT_MAX_MESSAGE_BYTES, Endpoint, Error,
-        Event, EventParser, EventStream, EventTooLarge, Interactivity, InvalidHeader,
-        InvalidMessage, LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Reconnection,
-        RedirectError, RedirectReason, Request, RequestError, RequestRefusal, Response,
-        ServerStream, SessionLost, SessionRenewals, StreamResponse, TokenAuthorization,
-        TooManyChallenges, Unanswered, UnexpectedStatus,
+        BodyTooLarge, ChallengeResponse, Content, DEFAULT_MAX_MESSAGE_BYTES, Endpoint,
+        EndpointError, Error, Event, EventParser, EventStream, EventTooLarge, Interactivity,
+        InvalidHeader, InvalidMessage, LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID,
+        Reconnection, RedirectError, RedirectReason, Request, RequestError, RequestRefusal,
+        Response, ServerStream, SessionLost, SessionRenewals, SseConnection, SseError,
+        StreamResponse, TokenAuthorization, TooManyChallenges, TransportKind, Unanswered,
+        UnexpectedStatus,
     };
 }

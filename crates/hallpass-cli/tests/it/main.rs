@@ -26,6 +26,7 @@ mod first_steps;
 mod forget_client;
 #[cfg(unix)]
 mod hostile;
+mod http_sse;
 mod import;
 mod import_confirmation;
 mod import_credentials;

@@ -67,7 +67,7 @@ fn check(error: &ClientError, text: &str, remedy: Remedy, hint: Option<&str>) {
 
 #[tokio::test]
 async fn answer_that_is_no_message_is_told_in_plain_words() {
-    let other_url = Some("this may not be the URL of an MCP endpoint with streamable HTTP");
+    let other_url = Some("this may not be the URL of an MCP endpoint");
     let page_words = "https://mcp.example.com/mcp answered 200 OK with an invalid message: it is an \
                       HTML page (the server says: Sign in)";
     check(
