@@ -231,6 +231,21 @@ impl Server {
     }
 }
 
+impl Server {
+    /// What names it in a command line that is shown: as it was typed, with the options of this line by
+    /// which it is spoken to.
+    pub(crate) fn words(&self) -> String {
+        format!("{}{}", self.url, self.kept_options())
+    }
+
+    /// The options of this line that each later one needs as well, with a space before each.
+    pub(crate) fn kept_options(&self) -> String {
+        let transport = self.options.transport.and_then(|it| it.to_possible_value());
+        let transport = transport.map(|it| format!(" --transport {}", it.get_name()));
+        transport.unwrap_or_default()
+    }
+}
+
 /// The credential of a URL and an account's name, if one is given.
 pub(crate) fn credential_key(
     url: &str,

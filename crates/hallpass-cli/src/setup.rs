@@ -90,7 +90,7 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let server_ref = ServerRef::new(&key, program);
+        let server_ref = ServerRef::new(&key, program).keeping(server);
         let remembered = SavedOptions::new(&key, &store::folder(program)?);
         let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;

@@ -46,7 +46,9 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let (server, configured) = server::configured(program, &proxy.server, person)?;
     let login = format!(
         "run `{}` in a terminal",
-        ServerRef::new(&key, program).line("login")
+        ServerRef::new(&key, program)
+            .keeping(&proxy.server)
+            .line("login")
     );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))

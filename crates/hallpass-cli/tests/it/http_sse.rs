@@ -76,3 +76,21 @@ async fn transport_that_is_set_is_the_only_one_tried_and_is_remembered() {
         .expect(0);
     assert_eq!(seen(&fixture)[before], "POST /mcp 405");
 }
+
+#[tokio::test]
+async fn lines_that_are_shown_keep_the_transport_that_was_given() {
+    let fixture = old(405, false).await;
+    let url = fixture.url();
+    let given = ["--transport", "sse"];
+    let login = format!("hallpass login {url} --transport sse");
+    let tools = fixture.run(&["tools", &url, given[0], given[1]]).await;
+    let tools = tools.expect(3);
+    assert!(tools.stderr.contains(&login), "{}", tools.stderr);
+    fixture.login(&given).await.expect(0);
+    let one = fixture
+        .run(&["tools", &url, "add", given[0], given[1]])
+        .await;
+    let line = format!("hallpass call {url} --transport sse add a=");
+    let one = one.expect(0);
+    assert!(one.stdout.contains(&line), "{}", one.stdout);
+}
