@@ -58,8 +58,7 @@ impl Diagnostic for Error {
         match self {
             Self::Redirect(error) => error.hints(),
             Self::Session(error) => error.hints(),
-            Self::EventTooLarge(error) => error.hints(),
-            Self::BodyTooLarge(error) => error.hints(),
+            Self::EventTooLarge(_) | Self::BodyTooLarge(_) => vec![message_size::hint()],
             _ => Vec::new(),
         }
     }
@@ -212,11 +211,6 @@ impl BodyTooLarge {
     /// What to do about it: allow more.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
-    }
-
-    /// The setting that allows more.
-    pub fn hints(&self) -> Vec<Hint> {
-        vec![message_size::hint()]
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{fmt, time::Duration};
 
 use bytes::{Buf, Bytes};
-use hallpass_core::{Hint, Remedy};
+use hallpass_core::Remedy;
 
-use crate::message_size::{self, Size};
+use crate::message_size::Size;
 
 /// What one block of an event stream said.
 ///
@@ -227,11 +227,6 @@ impl EventTooLarge {
     /// What to do about it: allow more.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
-    }
-
-    /// The setting that allows more.
-    pub fn hints(&self) -> Vec<Hint> {
-        vec![message_size::hint()]
     }
 }
 

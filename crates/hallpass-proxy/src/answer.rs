@@ -79,18 +79,11 @@ impl Shared {
             if data.is_empty() {
                 continue;
             }
-            match opening_answer(opening, data.into(), &source)? {
-                OpeningAnswer::Complete(message) => {
-                    // What comes after it is not for long; the connection may be used again.
-                    self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
-                    return Ok(message);
-                }
-                OpeningAnswer::Other(message, error) => {
-                    complaint.get_or_insert(error);
-                    if let Some(message) = message {
-                        self.deliver(&message).await;
-                    }
-                }
+            let answer = self.opening_answer_in(opening, data.into(), &source, &mut complaint);
+            if let Some(answer) = answer.await? {
+                // What comes after it is not for long; the connection may be used again.
+                self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
+                return Ok(answer);
             }
         }
         Err(complaint.unwrap_or_else(incomplete))
@@ -105,20 +98,36 @@ impl Shared {
         let source = stream.source().clone();
         let mut complaint = None;
         while let Some(data) = stream.next().await {
-            match opening_answer(opening, data?.into(), &source)? {
-                OpeningAnswer::Complete(message) if message.is_error() => {
-                    return Err(ProxyRequestError::answer(about(message, opening)));
+            let answer = self.opening_answer_in(opening, data?.into(), &source, &mut complaint);
+            match answer.await? {
+                Some(answer) if answer.is_error() => {
+                    return Err(ProxyRequestError::answer(about(answer, opening)));
                 }
-                OpeningAnswer::Complete(message) => return Ok(message),
-                OpeningAnswer::Other(message, error) => {
-                    complaint.get_or_insert(error);
-                    if let Some(message) = message {
-                        self.deliver(&message).await;
-                    }
-                }
+                Some(answer) => return Ok(answer),
+                None => {}
             }
         }
         Err(complaint.unwrap_or_else(incomplete))
+    }
+
+    /// The answer to `opening`, if `data` is it. Another message is passed on, and `complaint` keeps what
+    /// to say if nothing more comes.
+    async fn opening_answer_in(
+        &self,
+        opening: &Message,
+        data: Bytes,
+        source: &InvalidMessage,
+        complaint: &mut Option<ProxyRequestError>,
+    ) -> Result<Option<Message>, ProxyRequestError> {
+        let (message, error) = match opening_answer(opening, data, source)? {
+            OpeningAnswer::Complete(answer) => return Ok(Some(answer)),
+            OpeningAnswer::Other(message, error) => (message, error),
+        };
+        complaint.get_or_insert(error);
+        if let Some(message) = message {
+            self.deliver(&message).await;
+        }
+        Ok(None)
     }
 }
 

@@ -210,11 +210,8 @@ impl Exchange<'_> {
             Content::Events => {
                 let end = reader.follow(response, &mut stream).await;
                 let failed = self.resume(end, stream, &mut reader).await?;
-                if let Some((refusal, message)) = reader.refused() {
-                    if self.has_lost_session(refusal, may_reopen).await? {
-                        return Ok(Outcome::SessionLost);
-                    }
-                    reader.pass(message, &source).await;
+                if self.kept_refusal(&mut reader, &source, may_reopen).await? {
+                    return Ok(Outcome::SessionLost);
                 }
                 match (reader.complaint(), failed) {
                     (_, None) => Ok(Outcome::Answered),
@@ -230,11 +227,8 @@ impl Exchange<'_> {
                     Err(error) => return FailedAttempt::from_read(error).map(Outcome::Failed),
                 };
                 reader.take_whole(body, &source).await;
-                if let Some((refusal, message)) = reader.refused() {
-                    if self.has_lost_session(refusal, may_reopen).await? {
-                        return Ok(Outcome::SessionLost);
-                    }
-                    reader.pass(message, &source).await;
+                if self.kept_refusal(&mut reader, &source, may_reopen).await? {
+                    return Ok(Outcome::SessionLost);
                 }
                 if reader.is_done() {
                     return Ok(Outcome::Answered);
@@ -244,6 +238,23 @@ impl Exchange<'_> {
             }
             Content::Other | Content::Unstated => Err(self.shared.other_media_type(response).await),
         }
+    }
+
+    /// Whether the error that the reader kept was for the session. One that was not is passed on.
+    async fn kept_refusal(
+        &self,
+        reader: &mut ResponseReader<'_>,
+        source: &InvalidMessage,
+        may_reopen: bool,
+    ) -> Result<bool, ProxyRequestError> {
+        let Some((refusal, message)) = reader.refused() else {
+            return Ok(false);
+        };
+        let is_lost = self.has_lost_session(refusal, may_reopen).await?;
+        if !is_lost {
+            reader.pass(message, source).await;
+        }
+        Ok(is_lost)
     }
 
     /// Whether the server refused the message for its session. A call is not sent again then: that is an
