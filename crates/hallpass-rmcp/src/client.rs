@@ -144,7 +144,13 @@ impl Client {
             if outgoing.id().is_some() {
                 self.sessions.check(id)?;
                 let in_session = probe::ping().session(id).map_err(unsent)?;
-                ping = Some(with_headers(in_session, custom_headers.clone())?);
+                let in_session = with_headers(in_session, custom_headers.clone())?;
+                if let Some(refusal) = self.sessions.suspicion(id)
+                    && self.has_lost_session(id, &in_session, refusal).await
+                {
+                    return Err(StreamableHttpError::SessionExpired);
+                }
+                ping = Some(in_session);
             }
             let clock = self.session().clock();
             self.server_streams.before(message, id, clock).await;
@@ -200,6 +206,7 @@ impl Client {
             source: InvalidMessage::new(&response),
             complaint: None,
             is_answered: false,
+            refusal: None,
         });
         let answer = answer::to_post(response, outgoing, limits, source).await;
         let (Some(id), Some(ping)) = (session_id, ping) else {
@@ -209,15 +216,9 @@ impl Client {
             self.sessions.answered(outgoing.id());
             return answer;
         };
-        let now = || self.session().clock().monotonic();
-        let is_lost = self.sessions.is_lost(&id)
-            || self.sessions.may_renew(now())
-                && self.server.refuses_ping(&ping, refusal).await
-                && self.sessions.lose(&id, now());
-        if !is_lost {
+        if !self.has_lost_session(&id, &ping, refusal).await {
             return answer;
         }
-        tracing::info!("the server has lost the session");
         if outgoing.is_call() {
             let lost = SessionLost::new(refusal);
             return Err(StreamableHttpError::Client(Error::SessionLost(lost)));
@@ -226,6 +227,26 @@ impl Client {
             return Err(StreamableHttpError::SessionExpired);
         }
         answer
+    }
+
+    /// Whether the server refused a request for its session.
+    async fn has_lost_session(
+        &self,
+        id: &Arc<str>,
+        ping: &Request,
+        refusal: RequestRefusal,
+    ) -> bool {
+        let now = || self.session().clock().monotonic();
+        if self.sessions.is_lost(id) {
+            return true;
+        }
+        let is_lost =
+            self.sessions.may_renew(now()) && self.server.refuses_ping(ping, refusal).await;
+        if is_lost {
+            tracing::info!("the server has lost the session");
+            self.sessions.lose(id, now());
+        }
+        is_lost
     }
 
     /// Sends a message over HTTP+SSE, and waits for the answer on the event stream.
@@ -272,6 +293,7 @@ impl Client {
             awaited: None,
             ended: self.ended.clone(),
             server_streams: self.server_streams.clone(),
+            sessions: self.sessions.clone(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_mcp::SessionRenewals;
+use hallpass_mcp::{RequestRefusal, SessionRenewals};
 use rmcp::{model::RequestId, transport::streamable_http_client::StreamableHttpError};
 
 use crate::error::RmcpError;
@@ -21,6 +21,8 @@ pub(crate) struct Sessions(Arc<Mutex<State>>);
 struct State {
     /// The session that was lost last without a 404.
     lost: Option<Arc<str>>,
+    /// The session in which a stream brought an error that may be for it.
+    suspect: Option<(Arc<str>, RequestRefusal)>,
     renewals: SessionRenewals,
     /// The requests that rmcp sends again, the newest ones.
     repeated: VecDeque<RequestId>,
@@ -41,17 +43,29 @@ impl Sessions {
         self.state().lost.as_ref() == Some(session)
     }
 
+    /// A stream in this session has brought `refusal`. It may be for the session, which the next request
+    /// looks at: the answer has gone to rmcp already.
+    pub(crate) fn suspect(&self, session: &Arc<str>, refusal: RequestRefusal) {
+        self.state().suspect = Some((Arc::clone(session), refusal));
+    }
+
+    /// The refusal by which the session is suspect, once.
+    pub(crate) fn suspicion(&self, session: &Arc<str>) -> Option<RequestRefusal> {
+        let mut state = self.state();
+        let suspect = state.suspect.take_if(|(suspect, _)| suspect == session);
+        suspect.map(|(_, refusal)| refusal)
+    }
+
     /// Whether another session may be opened at `now` for other words than 404.
     pub(crate) fn may_renew(&self, now: Duration) -> bool {
         self.state().renewals.delay(now).is_zero()
     }
 
     /// The session is lost, which was found at `now`.
-    pub(crate) fn lose(&self, session: &Arc<str>, now: Duration) -> bool {
+    pub(crate) fn lose(&self, session: &Arc<str>, now: Duration) {
         let mut state = self.state();
         state.renewals.begin(now);
         state.lost = Some(Arc::clone(session));
-        true
     }
 
     /// The server has opened this session, which may have the id of another.

@@ -19,14 +19,15 @@ use futures_util::{
 };
 use hallpass_core::{Diagnostic, Remedy};
 use hallpass_mcp::{
-    AuthorizedEndpoint, Error, Event, EventStream, InvalidMessage, Reconnection, Unanswered,
+    AuthorizedEndpoint, Error, Event, EventStream, InvalidMessage, Reconnection, RequestRefusal,
+    Unanswered,
     jsonrpc::{Id, Kind, Message},
 };
 use rmcp::{model::RequestId, transport::streamable_http_client::SseError};
 use serde_json::json;
 use sse_stream::Sse;
 
-use crate::{local_error, server_streams::ServerStreams};
+use crate::{local_error, server_streams::ServerStreams, sessions::Sessions};
 
 /// An event stream, as rmcp takes it.
 pub(crate) type SseStream = BoxStream<'static, Result<Sse, SseError>>;
@@ -78,6 +79,7 @@ pub(crate) struct EventSource {
     pub(crate) awaited: Option<Awaited>,
     pub(crate) ended: ClosedStreams,
     pub(crate) server_streams: ServerStreams,
+    pub(crate) sessions: Sessions,
 }
 
 impl EventSource {
@@ -150,6 +152,8 @@ pub(crate) struct Awaited {
     pub(crate) complaint: Option<InvalidMessage>,
     /// Whether rmcp has its answer, so that the end of the stream means nothing to it.
     pub(crate) is_answered: bool,
+    /// An error that came for the answer, and may be for the session.
+    pub(crate) refusal: Option<RequestRefusal>,
 }
 
 impl Awaited {
@@ -199,6 +203,12 @@ impl Awaited {
                 return to_sse(event);
             }
         };
+        let code = part.raw_at(&["code"]).and_then(|code| code.parse().ok());
+        let refusal = RequestRefusal::new(self.source.status(), code);
+        self.refusal = Some(refusal).filter(|refusal| {
+            matches!(part.kind, Kind::Response { is_error: true, .. })
+                && refusal.may_be_for_session()
+        });
         match &part.kind {
             Kind::Response { id, is_error } if id.as_ref().is_none_or(|id| !self.is_its(id)) => {
                 if *is_error {
@@ -261,7 +271,13 @@ pub(crate) fn to_rmcp(mut events: EventStream, source: EventSource) -> SseStream
             Some(Ok(event)) => {
                 open.reconnection.received(&event);
                 Some(match &mut open.awaited {
-                    Some(awaited) => awaited.check(event),
+                    Some(awaited) => {
+                        let event = awaited.check(event);
+                        if let (Some(refusal), Some(id)) = (awaited.refusal.take(), &open.session) {
+                            open.sessions.suspect(id, refusal);
+                        }
+                        event
+                    }
                     None => to_sse(event),
                 })
             }

@@ -12,7 +12,7 @@ use rmcp::{
 
 use crate::{
     plain_words::{opened, over},
-    scripted_server::{Fixture, answer, json, to},
+    scripted_server::{Fixture, answer, events, json, to},
 };
 
 type Service = RunningService<RoleClient, ()>;
@@ -170,5 +170,43 @@ async fn session_that_ends_with_404_repeats_the_call_once() {
     let (fixture, service) = served([plain(404), opened("s-2"), answer(202), done]).await;
     call(&service).await.unwrap();
     assert_eq!(methods(&fixture).last().unwrap(), "tools/call s-2");
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn refusal_on_a_stream_is_the_answer_and_the_next_request_has_another_session() {
+    let error = |id: &str| {
+        let error = r#""error":{"code":-32000,"message":"no"}"#;
+        events(&format!(
+            "data: {{\"jsonrpc\":\"2.0\",\"id\":{id},{error}}}\n\n"
+        ))
+    };
+    let refused = [error("1"), error("\"hallpass-ping\"")];
+    let again = [opened("s-2"), answer(202), tools(2)];
+    let (fixture, service) = served(refused.into_iter().chain(again)).await;
+    assert!(call(&service).await.is_err());
+    service.list_tools(None).await.unwrap();
+    let expected = [
+        "tools/call s-1",
+        "ping s-1",
+        "initialize -",
+        "notifications/initialized s-2",
+        "tools/list s-2",
+    ];
+    assert_eq!(methods(&fixture), expected);
+    service.cancel().await.unwrap();
+    // An error of the tool, while the session lives.
+    let pong = json(200, r#"{"jsonrpc":"2.0","id":"hallpass-ping","result":{}}"#);
+    let (fixture, service) = served([error("1"), pong, tools(2), tools(3)]).await;
+    assert!(call(&service).await.is_err());
+    service.list_tools(None).await.unwrap();
+    service.list_tools(None).await.unwrap();
+    let expected = [
+        "tools/call s-1",
+        "ping s-1",
+        "tools/list s-1",
+        "tools/list s-1",
+    ];
+    assert_eq!(methods(&fixture), expected);
     service.cancel().await.unwrap();
 }
