@@ -149,6 +149,20 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 
+    /// How to speak to the server: `http` (streamable HTTP), `sse` (HTTP+SSE of MCP 2024-11-05), or
+    /// `auto`, which tries `sse` where the server refuses `http` as an older one does [default: auto].
+    #[arg(
+        long,
+        value_name = "TRANSPORT",
+        value_enum,
+        hide_possible_values = true
+    )]
+    pub(crate) transport: Option<Transport>,
+
+    /// The largest message to accept from the server, in MiB [default: 32].
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_message_size: Option<NonZeroU32>,
+
     /// Add a header to every request to the server's origin (`Name: value`) or to another origin
     /// (`https://origin.example Name: value`). `${NAME}` in the value is replaced by that environment
     /// variable. Repeatable.
@@ -217,6 +231,21 @@ impl Server {
     }
 }
 
+impl Server {
+    /// What names it in a command line that is shown: as it was typed, with the options of this line by
+    /// which it is spoken to.
+    pub(crate) fn words(&self) -> String {
+        format!("{}{}", self.url, self.kept_options())
+    }
+
+    /// The options of this line that each later one needs as well, with a space before each.
+    pub(crate) fn kept_options(&self) -> String {
+        let transport = self.options.transport.and_then(|it| it.to_possible_value());
+        let transport = transport.map(|it| format!(" --transport {}", it.get_name()));
+        transport.unwrap_or_default()
+    }
+}
+
 /// The credential of a URL and an account's name, if one is given.
 pub(crate) fn credential_key(
     url: &str,
@@ -267,6 +296,18 @@ pub(crate) enum AuthMethod {
     ClientSecretPost,
     /// A JWT that is signed with the client's private key.
     PrivateKeyJwt,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// Streamable HTTP, or HTTP+SSE where the server refuses that as an older one does.
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE (MCP 2024-11-05).
+    Sse,
 }
 
 impl AuthMethod {

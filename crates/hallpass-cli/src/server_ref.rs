@@ -9,6 +9,7 @@ use crate::{
     exit::{Code, CommandError},
     global_options::GlobalOptions,
     program::Program,
+    server_options::Server,
     text,
 };
 
@@ -18,8 +19,8 @@ pub(crate) struct ServerRef {
     server: String,
     /// The account, where it has to be said.
     account: Option<Account>,
-    /// The options of this call that say where the credentials are.
-    store: String,
+    /// The options of this call that say where the credentials are, and how the server is spoken to.
+    options: String,
     /// What a URL leaves out: its query may hold a key and is not shown.
     lacks_query: bool,
 }
@@ -45,10 +46,16 @@ impl ServerRef {
         let named = own_name.or_else(|| name(&usual));
         Self {
             account,
-            store: store_options(&program.options),
+            options: store_options(&program.options),
             lacks_query: named.is_none() && key.server.url().query().is_some(),
             server: named.unwrap_or_else(|| text::quoted(&key.server.to_string())),
         }
+    }
+
+    /// With the options of this command line that later ones need as well.
+    pub(crate) fn keeping(mut self, server: &Server) -> Self {
+        self.options += &server.kept_options();
+        self
     }
 
     /// The line that runs a command on it.
@@ -62,7 +69,7 @@ impl ServerRef {
         if let Some(account) = &self.account {
             line.extend([" --account ", account.as_str()]);
         }
-        line += &self.store;
+        line += &self.options;
         if !options.is_empty() {
             line.extend([" ", options]);
         }

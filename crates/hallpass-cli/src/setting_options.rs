@@ -20,6 +20,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("headers", "--header"),
     ("issuer", "--issuer"),
     ("legacy_discovery", "--legacy-discovery"),
+    ("max_message_size", "--max-message-size"),
     ("pkce", "--assume-s256"),
     ("proxy", "--proxy"),
     ("resource", "--resource"),

@@ -1,10 +1,11 @@
 //! From the command line to the stack.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
     CredentialKey, Hallpass, HallpassBuilder, ServerSettings,
     login::Interaction,
+    mcp::TransportKind,
     store::{CredentialStore, MemoryStore},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     network,
     program::Program,
     saved_options::SavedOptions,
-    server_options::{Server, ServerOptions, credential_key},
+    server_options::{Server, ServerOptions, Transport, credential_key},
     server_ref::ServerRef,
     settings,
     store::{self, Store},
@@ -89,7 +90,7 @@ impl Setup {
         user: Option<User>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let server_ref = ServerRef::new(&key, program);
+        let server_ref = ServerRef::new(&key, program).keeping(server);
         let remembered = SavedOptions::new(&key, &store::folder(program)?);
         let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;
@@ -222,12 +223,27 @@ pub(crate) fn builder(
         .settings(settings)
         .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
+    let builder = builder.transport_kind(match options.transport {
+        None | Some(Transport::Auto) => TransportKind::Auto,
+        Some(Transport::Http) => TransportKind::StreamableHttp,
+        Some(Transport::Sse) => TransportKind::HttpSse,
+    });
+    let builder = match options.max_message_size {
+        Some(size) => builder.max_message_bytes(bytes(size)),
+        None => builder,
+    };
     Ok(
         match token_source::from_options(options, &program.environment)? {
             Some(source) => builder.token_source(source),
             None => builder,
         },
     )
+}
+
+/// So many MiB in bytes.
+fn bytes(size: NonZeroU32) -> usize {
+    let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
+    size.saturating_mul(1024 * 1024)
 }
 
 fn build(

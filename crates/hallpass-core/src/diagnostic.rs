@@ -56,7 +56,7 @@ pub enum Hint {
     /// Change a setting, and sign in again where the credentials depend on it.
     Setting {
         /// A field of [`ServerSettings`](crate::ServerSettings) or of the HTTP client's
-        /// configuration.
+        /// configuration, or `max_message_size`.
         setting: &'static str,
         /// The value to set; `None` where only the user knows.
         value: Option<String>,
@@ -106,6 +106,7 @@ impl Hint {
         "headers",
         "issuer",
         "legacy_discovery",
+        "max_message_size",
         "pkce",
         "proxy",
         "resource",

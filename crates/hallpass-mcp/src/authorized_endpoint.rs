@@ -7,8 +7,8 @@ use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
 use crate::{
-    Anonymous, AttemptBudget, Endpoint, Error, Interactivity, Request, RequestError, Response,
-    TokenAuthorization, TooManyChallenges, probe,
+    Anonymous, AttemptBudget, DEFAULT_MAX_MESSAGE_BYTES, Endpoint, Error, Interactivity, Request,
+    RequestError, Response, TokenAuthorization, TooManyChallenges, TransportKind, probe,
 };
 
 /// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
@@ -18,6 +18,8 @@ use crate::{
 pub struct AuthorizedEndpoint {
     session: Session,
     endpoint: Arc<Endpoint>,
+    max_message_bytes: usize,
+    transport: TransportKind,
 }
 
 /// How often one request is repeated with another nonce. One is enough, unless the server replaces
@@ -28,7 +30,38 @@ impl AuthorizedEndpoint {
     /// The endpoint of the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
         let endpoint = Arc::new(Endpoint::new(http, &session.key().server));
-        Self { session, endpoint }
+        Self {
+            session,
+            endpoint,
+            max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            transport: TransportKind::Auto,
+        }
+    }
+
+    /// The same endpoint, spoken to by this transport. It counts for those that send messages to it:
+    /// here each request goes out as it is.
+    #[must_use]
+    pub fn with_transport(mut self, transport: TransportKind) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// How the server is spoken to.
+    pub fn transport(&self) -> TransportKind {
+        self.transport
+    }
+
+    /// The same endpoint with another limit for a message of the server, which is
+    /// [`DEFAULT_MAX_MESSAGE_BYTES`] otherwise. The reader of a response applies it.
+    #[must_use]
+    pub fn with_max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// How many bytes a message of the server may have.
+    pub fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
     }
 
     /// The same endpoint with other time limits for its requests.

@@ -82,7 +82,14 @@ impl Endpoint {
         request: &Request,
         authorization: &dyn Authorization,
     ) -> Result<Response, Error> {
-        let mut url = self.server().url().clone();
+        let server = self.server().url();
+        let mut url = request.url.as_ref().unwrap_or(server).clone();
+        if url.origin() != server.origin() {
+            // The token and the configured headers are for the server alone.
+            return Err(
+                HttpError::new(HttpErrorKind::InvalidRequest, RequestTarget::Mcp, &url).into(),
+            );
+        }
         let mut followed = 0;
         loop {
             let response = self

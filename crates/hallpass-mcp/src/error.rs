@@ -7,7 +7,10 @@ use hallpass_session::SessionError;
 use http::{HeaderName, StatusCode};
 use url::Url;
 
-use crate::EventTooLarge;
+use crate::{
+    EventTooLarge,
+    message_size::{self, Size},
+};
 
 /// A request without a usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +49,8 @@ impl Diagnostic for Error {
             Self::EventTooLarge(error) => error.remedy(),
             Self::Session(error) => error.remedy(),
             Self::TooManyChallenges(error) => error.remedy(),
-            Self::Authorization(_) | Self::InvalidHeader(_) | Self::BodyTooLarge(_) => {
-                Remedy::Report
-            }
+            Self::BodyTooLarge(error) => error.remedy(),
+            Self::Authorization(_) | Self::InvalidHeader(_) => Remedy::Report,
         }
     }
 
@@ -56,6 +58,7 @@ impl Diagnostic for Error {
         match self {
             Self::Redirect(error) => error.hints(),
             Self::Session(error) => error.hints(),
+            Self::EventTooLarge(_) | Self::BodyTooLarge(_) => vec![message_size::hint()],
             _ => Vec::new(),
         }
     }
@@ -204,11 +207,16 @@ impl BodyTooLarge {
     pub fn cap(&self) -> usize {
         self.cap
     }
+
+    /// What to do about it: allow more.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
 }
 
 impl fmt::Display for BodyTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer is larger than {} bytes", self.cap)
+        write!(f, "the server's answer is larger than {}", Size(self.cap))
     }
 }
 

@@ -42,6 +42,11 @@ impl InvalidMessage {
         }
     }
 
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// For another reason than the media type.
     #[must_use]
     pub fn with_reason(mut self, reason: &'static str) -> Self {

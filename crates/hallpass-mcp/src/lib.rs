@@ -23,6 +23,8 @@
 //!   is sent again.
 //! - Every repetition is bounded: [`AttemptBudget`] counts.
 //! - [`jsonrpc`] reads the envelope of a message, and [`probe`] makes the requests that change nothing.
+//! - [`SseConnection`] is the HTTP+SSE transport of MCP 2024-11-05, with the same authorisation;
+//!   [`TransportKind`] says when it is tried.
 //! - [`StreamResponse`] says what the answer to the GET of an event stream means.
 //! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not. Two
 //!   requests for one stream are at least a second apart.
@@ -96,9 +98,12 @@ mod authorized_endpoint;
 mod endpoint;
 mod error;
 mod event_stream;
+mod http_sse;
 mod interactivity;
 mod invalid_message;
 pub mod jsonrpc;
+mod lost_session;
+mod message_size;
 pub mod probe;
 pub mod protocol_version;
 mod reconnection;
@@ -109,6 +114,7 @@ mod server_stream;
 mod sse;
 mod stream_response;
 mod token_authorization;
+mod unanswered;
 mod unexpected_status;
 
 pub use authorization::{Anonymous, Authorization};
@@ -119,8 +125,11 @@ pub use error::{
     TooManyChallenges,
 };
 pub use event_stream::EventStream;
+pub use http_sse::{EndpointError, SseConnection, SseError, TransportKind};
 pub use interactivity::{AttemptBudget, Interactivity};
 pub use invalid_message::InvalidMessage;
+pub use lost_session::{RequestRefusal, SessionLost, SessionRenewals};
+pub use message_size::DEFAULT_MAX_MESSAGE_BYTES;
 pub use reconnection::Reconnection;
 pub use request::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Request};
 pub use request_error::{ChallengeResponse, RequestError};
@@ -129,4 +138,5 @@ pub use server_stream::ServerStream;
 pub use sse::{Event, EventParser, EventTooLarge};
 pub use stream_response::StreamResponse;
 pub use token_authorization::TokenAuthorization;
+pub use unanswered::{Unanswered, only_reads, with_causes};
 pub use unexpected_status::UnexpectedStatus;

@@ -33,6 +33,14 @@ pub fn initialize() -> Request {
     Request::post(message.to_string())
 }
 
+/// `ping`, which each server with a handshake answers. It belongs in a session.
+pub fn ping() -> Request {
+    Request::post(PING)
+}
+
+/// The message of [`ping`].
+pub const PING: &str = r#"{"jsonrpc":"2.0","id":"hallpass-ping","method":"ping"}"#;
+
 /// `server/discover`, which each server without a handshake answers.
 pub fn discover() -> Request {
     stateless(DISCOVER_ID, "server/discover")

@@ -8,6 +8,8 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
+use url::Url;
+
 use crate::Error;
 
 /// The session that a server opened at `initialize`.
@@ -28,6 +30,8 @@ pub struct Request {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Where it goes; the server's own URL otherwise.
+    pub(crate) url: Option<Url>,
 }
 
 impl Request {
@@ -65,7 +69,15 @@ impl Request {
             method,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            url: None,
         }
+    }
+
+    /// Sends it to `url` in the place of the server's own. It has to be on the server's origin.
+    #[must_use]
+    pub fn at(mut self, url: Url) -> Self {
+        self.url = Some(url);
+        self
     }
 
     /// Sends it in the session `id`. The id is enough to join the session, so `Debug` does not show it.
@@ -135,6 +147,7 @@ impl fmt::Debug for Request {
             .field("method", &self.method)
             .field("headers", &self.headers)
             .field("body_len", &self.body.len())
-            .finish()
+            // A URL of its own may be enough to join a session.
+            .finish_non_exhaustive()
     }
 }

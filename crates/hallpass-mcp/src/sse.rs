@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use bytes::{Buf, Bytes};
 use hallpass_core::Remedy;
 
+use crate::message_size::Size;
+
 /// What one block of an event stream said.
 ///
 /// The WHATWG algorithm dispatches nothing for a block without data, yet its `id` and `retry` count:
@@ -222,19 +224,16 @@ impl EventTooLarge {
         self.cap
     }
 
-    /// What to do about it: the server sends too much.
+    /// What to do about it: allow more.
     pub fn remedy(&self) -> Remedy {
-        Remedy::Report
+        Remedy::Configure
     }
 }
 
 impl fmt::Display for EventTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "an event of the stream is larger than {} bytes",
-            self.cap
-        )
+        let size = Size(self.cap);
+        write!(f, "an event of the server's stream is larger than {size}")
     }
 }
 

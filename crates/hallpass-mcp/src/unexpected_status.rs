@@ -20,8 +20,7 @@ pub struct UnexpectedStatus {
 const MAX_RETRY_AFTER: usize = 64;
 
 /// What to look at where something else than an MCP server answers.
-pub(crate) const OTHER_URL: &str =
-    "this may not be the URL of an MCP endpoint with streamable HTTP";
+pub(crate) const OTHER_URL: &str = "this may not be the URL of an MCP endpoint";
 
 impl UnexpectedStatus {
     /// The status of `response`.

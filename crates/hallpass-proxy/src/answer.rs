@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Content, InvalidMessage, Response, UnexpectedStatus,
+    Content, InvalidMessage, Response, SseConnection, UnexpectedStatus,
     jsonrpc::{Kind, Message},
 };
 
-use crate::{MAX_MESSAGE_BYTES, request_error::ProxyRequestError, shared::Shared};
+use crate::{request_error::ProxyRequestError, shared::Shared};
 
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ impl Shared {
         let body = match response.content() {
             Content::Events => return Err(status.into()),
             Content::Json => {
-                let read = self.within(REFUSAL_TIMEOUT, response.read(MAX_MESSAGE_BYTES));
+                let read = self.within(REFUSAL_TIMEOUT, response.read(self.max_message_bytes()));
                 read.await.and_then(Result::ok).unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
@@ -61,9 +61,9 @@ impl Shared {
     ) -> Result<Message, ProxyRequestError> {
         let source = InvalidMessage::new(&response);
         let mut events = match response.content() {
-            Content::Events => response.events(MAX_MESSAGE_BYTES),
+            Content::Events => response.events(self.max_message_bytes()),
             Content::Json => {
-                let body = response.read(MAX_MESSAGE_BYTES).await?;
+                let body = response.read(self.max_message_bytes()).await?;
                 return match opening_answer(opening, body, &source)? {
                     OpeningAnswer::Complete(message) => Ok(message),
                     OpeningAnswer::Other(_, error) => Err(error),
@@ -79,23 +79,61 @@ impl Shared {
             if data.is_empty() {
                 continue;
             }
-            match opening_answer(opening, data.into(), &source)? {
-                OpeningAnswer::Complete(message) => {
-                    // What comes after it is not for long; the connection may be used again.
-                    self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
-                    return Ok(message);
-                }
-                OpeningAnswer::Other(message, error) => {
-                    complaint.get_or_insert(error);
-                    if let Some(message) = message {
-                        self.deliver(&message).await;
-                    }
-                }
+            let answer = self.opening_answer_in(opening, data.into(), &source, &mut complaint);
+            if let Some(answer) = answer.await? {
+                // What comes after it is not for long; the connection may be used again.
+                self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
+                return Ok(answer);
             }
         }
-        let what = "the server ended its answer to the opening before it was complete";
-        Err(complaint.unwrap_or_else(|| ProxyRequestError::new(Remedy::Retry, what)))
+        Err(complaint.unwrap_or_else(incomplete))
     }
+
+    /// The same on the event stream of HTTP+SSE, which goes on after it.
+    pub(crate) async fn answer_on(
+        &self,
+        opening: &Message,
+        stream: &mut SseConnection,
+    ) -> Result<Message, ProxyRequestError> {
+        let source = stream.source().clone();
+        let mut complaint = None;
+        while let Some(data) = stream.next().await {
+            let answer = self.opening_answer_in(opening, data?.into(), &source, &mut complaint);
+            match answer.await? {
+                Some(answer) if answer.is_error() => {
+                    return Err(ProxyRequestError::answer(about(answer, opening)));
+                }
+                Some(answer) => return Ok(answer),
+                None => {}
+            }
+        }
+        Err(complaint.unwrap_or_else(incomplete))
+    }
+
+    /// The answer to `opening`, if `data` is it. Another message is passed on, and `complaint` keeps what
+    /// to say if nothing more comes.
+    async fn opening_answer_in(
+        &self,
+        opening: &Message,
+        data: Bytes,
+        source: &InvalidMessage,
+        complaint: &mut Option<ProxyRequestError>,
+    ) -> Result<Option<Message>, ProxyRequestError> {
+        let (message, error) = match opening_answer(opening, data, source)? {
+            OpeningAnswer::Complete(answer) => return Ok(Some(answer)),
+            OpeningAnswer::Other(message, error) => (message, error),
+        };
+        complaint.get_or_insert(error);
+        if let Some(message) = message {
+            self.deliver(&message).await;
+        }
+        Ok(None)
+    }
+}
+
+fn incomplete() -> ProxyRequestError {
+    let what = "the server ended its answer to the opening before it was complete";
+    ProxyRequestError::new(Remedy::Retry, what)
 }
 
 /// What a message means to an opening.

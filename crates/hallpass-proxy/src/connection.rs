@@ -9,12 +9,12 @@ use std::{
 };
 
 use hallpass_mcp::{
-    ServerStream,
+    ServerStream, SessionRenewals,
     jsonrpc::Message,
     protocol_version::{STATELESS, WITH_BATCHES},
 };
 
-use crate::{placeholder::ListKind, request_error::ProxyRequestError};
+use crate::{http_sse::SseSession, placeholder::ListKind, request_error::ProxyRequestError};
 
 /// What the server agreed to when it was opened. One without a number is for requests that say for
 /// themselves what they are.
@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) server_stream: ServerStream,
     /// Whether the proxy listens to it.
     pub(crate) listens: Arc<AtomicBool>,
+    /// The event stream of a server of HTTP+SSE.
+    pub(crate) http_sse: Option<Arc<SseSession>>,
 }
 
 impl Connection {
@@ -55,9 +57,14 @@ impl Connection {
         self.listens.load(Ordering::Relaxed)
     }
 
+    /// Whether the server knows it by a session.
+    pub(crate) fn has_session(&self) -> bool {
+        self.session.is_some() || self.http_sse.is_some()
+    }
+
     /// Lets calls wait for the server's own stream, if it may have one.
     pub(crate) fn expect_stream(&self) -> bool {
-        if self.is_stateless() {
+        if self.is_stateless() || self.http_sse.is_some() {
             return false;
         }
         self.server_stream.due();
@@ -107,8 +114,8 @@ pub(crate) struct Handshake {
     pub(crate) failures: u32,
     /// Whether a task tries to recover a connection that is down.
     pub(crate) recovering: bool,
-    /// When a session was opened last that no request of the host's asked for, by the monotonic clock.
-    pub(crate) last_renewal: Option<Duration>,
+    /// The sessions that were opened in the place of others without a 404 to a request.
+    pub(crate) renewals: SessionRenewals,
 }
 
 impl Handshake {

@@ -8,15 +8,15 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_mcp::{
-    Content, Error, InvalidMessage, Reconnection, RequestError, Response, StreamResponse,
-    UnexpectedStatus, jsonrpc::Message,
+    Content, Error, InvalidMessage, Reconnection, RequestError, RequestRefusal, Response,
+    SessionLost, StreamResponse, Unanswered, UnexpectedStatus, jsonrpc::Message, only_reads,
 };
 use http::StatusCode;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
-    MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
+    http_sse::SseSession,
     listening::NO_STREAM,
     placeholder::{self, ListKind},
     request_error::ProxyRequestError,
@@ -121,12 +121,19 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn run(&mut self) -> Result<(), ProxyRequestError> {
+        let method = self.message.method().unwrap_or_default();
         let mut sent = 0;
         let mut reopened = false;
         loop {
+            if !reopened
+                && let Some(session) = &self.connection.http_sse
+                && session.ended.is_cancelled()
+            {
+                reopened = true;
+                self.connection = self.shared.reopen(self.connection.number).await?;
+            }
             let request = routing::post(self.message, &self.connection, &self.shared.tools)?;
             let (stream, clock) = (&self.connection.server_stream, self.shared.clock.as_ref());
-            let method = self.message.method().unwrap_or_default();
             stream.before(method, clock).await;
             for id in self.message.requests() {
                 if let Some(pending) = self.shared.pending().get_mut(id) {
@@ -138,7 +145,7 @@ impl Exchange<'_> {
             let failed = match self.shared.send(&request).await? {
                 Ok(response)
                     if response.status() == StatusCode::NOT_FOUND
-                        && self.connection.session.is_some()
+                        && self.connection.has_session()
                         && !reopened =>
                 {
                     reopened = true;
@@ -146,66 +153,165 @@ impl Exchange<'_> {
                     continue;
                 }
                 Ok(response) => {
+                    let may_reopen = !reopened && !self.message.is_batch;
                     drop(request);
-                    self.room = None;
-                    match self.read(response, stream).await? {
-                        None => return Ok(()),
-                        Some(failed) => failed,
+                    match self.read(response, stream, may_reopen).await? {
+                        Outcome::Answered => return Ok(()),
+                        Outcome::SessionLost => {
+                            reopened = true;
+                            self.connection = self.shared.reopen(self.connection.number).await?;
+                            continue;
+                        }
+                        Outcome::Failed(failed) => failed,
                     }
                 }
                 Err(error) => FailedAttempt::from_send(&error)?,
             };
-            let again = failed.not_sent || only_reads(self.message) && !failed.would_repeat;
+            let again = failed.not_sent || only_reads(method) && !failed.would_repeat;
             if !again || sent == MAX_ATTEMPTS {
-                return Err(failed.into_error(only_reads(self.message)));
+                return Err(failed.into_error(method));
             }
             tracing::debug!("a request is sent again: {}", failed.text);
             self.shared.clock.sleep(RETRY_DELAY * (1 << sent)).await;
         }
     }
 
-    /// Reads the answer, or returns how this attempt failed.
+    /// Reads the answer, or returns how this attempt failed. `may_reopen`: a refusal may lead to another
+    /// session.
     async fn read(
         &mut self,
         response: Response,
         mut stream: Reconnection,
-    ) -> Result<Option<FailedAttempt>, ProxyRequestError> {
+        may_reopen: bool,
+    ) -> Result<Outcome, ProxyRequestError> {
+        let may_reopen = may_reopen && self.connection.has_session();
+        let source = InvalidMessage::new(&response);
+        if let Some(session) = self.connection.http_sse.clone()
+            && response.status().is_success()
+            && response.content() != Content::Json
+        {
+            drop(response);
+            return self.answer_on_stream(&session, may_reopen).await;
+        }
         match response.status() {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
-                let invalid = InvalidMessage::new(&response);
-                return self.accepted(invalid).await.map(|()| None);
+                self.room = None;
+                return self.accepted(source).await.map(|()| Outcome::Answered);
             }
             status if status.is_success() => {}
-            _ => return self.refused(response).await.map(|()| None),
+            _ => return self.refused(response, may_reopen).await,
         }
+        self.room = self.room.take().filter(|_| may_reopen);
         let owed = std::mem::take(&mut self.owed);
-        let mut reader =
-            ResponseReader::new(self.shared, &self.connection, Some(self.message)).owing(owed);
+        let mut reader = ResponseReader::new(self.shared, &self.connection, Some(self.message))
+            .owing(owed)
+            .keeping_refusal(may_reopen);
         match response.content() {
             Content::Events => {
                 let end = reader.follow(response, &mut stream).await;
                 let failed = self.resume(end, stream, &mut reader).await?;
-                match reader.complaint() {
-                    Some(error) if failed.is_some() => Err(error),
-                    _ => Ok(failed),
+                if self.kept_refusal(&mut reader, &source, may_reopen).await? {
+                    return Ok(Outcome::SessionLost);
+                }
+                match (reader.complaint(), failed) {
+                    (_, None) => Ok(Outcome::Answered),
+                    (Some(error), Some(_)) => Err(error),
+                    (None, Some(failed)) => Ok(Outcome::Failed(failed)),
                 }
             }
             Content::Json => {
-                let source = InvalidMessage::new(&response);
                 let (response, _) = self.shared.large_bodies.meter(response);
-                let body = response.read(MAX_MESSAGE_BYTES).await;
+                let body = response.read(self.shared.max_message_bytes()).await;
                 let body = match body {
                     Ok(body) => body,
-                    Err(error) => return FailedAttempt::from_read(error).map(Some),
+                    Err(error) => return FailedAttempt::from_read(error).map(Outcome::Failed),
                 };
                 reader.take_whole(body, &source).await;
+                if self.kept_refusal(&mut reader, &source, may_reopen).await? {
+                    return Ok(Outcome::SessionLost);
+                }
                 if reader.is_done() {
-                    return Ok(None);
+                    return Ok(Outcome::Answered);
                 }
                 let none = || source.with_reason("it is no answer to the request").into();
                 Err(reader.complaint().unwrap_or_else(none))
             }
             Content::Other | Content::Unstated => Err(self.shared.other_media_type(response).await),
+        }
+    }
+
+    /// Whether the error that the reader kept was for the session. One that was not is passed on.
+    async fn kept_refusal(
+        &self,
+        reader: &mut ResponseReader<'_>,
+        source: &InvalidMessage,
+        may_reopen: bool,
+    ) -> Result<bool, ProxyRequestError> {
+        let Some((refusal, message)) = reader.refused() else {
+            return Ok(false);
+        };
+        let is_lost = self.has_lost_session(refusal, may_reopen).await?;
+        if !is_lost {
+            reader.pass(message, source).await;
+        }
+        Ok(is_lost)
+    }
+
+    /// Whether the server refused the message for its session. A call is not sent again then: that is an
+    /// error, and the next request has another session.
+    async fn has_lost_session(
+        &self,
+        refusal: RequestRefusal,
+        may_reopen: bool,
+    ) -> Result<bool, ProxyRequestError> {
+        let is_lost = may_reopen
+            && refusal.may_be_for_session()
+            && self
+                .shared
+                .has_lost_session(&self.connection, refusal)
+                .await;
+        if is_lost && self.message.method() == Some("tools/call") {
+            let (shared, number) = (Arc::clone(self.shared), self.connection.number);
+            self.shared.spawn(async move {
+                // The next request sees the outcome.
+                let _ = shared.reopen(number).await;
+            });
+            return Err(SessionLost::new(refusal).into());
+        }
+        Ok(is_lost)
+    }
+
+    /// The answer comes on the event stream of HTTP+SSE. When that ends before, a request that is no call
+    /// is sent again in another session.
+    async fn answer_on_stream(
+        &mut self,
+        session: &SseSession,
+        may_reopen: bool,
+    ) -> Result<Outcome, ProxyRequestError> {
+        let Some(id) = self.message.requests().next() else {
+            return Ok(Outcome::Answered);
+        };
+        let (waiter, answered) = oneshot::channel();
+        match self.shared.pending().get_mut(id) {
+            Some(pending) => pending.waiter = Some(waiter),
+            None => return Ok(Outcome::Answered),
+        }
+        let method = self.message.method().unwrap_or_default();
+        let may_repeat = may_reopen && method != "tools/call";
+        if !may_repeat {
+            self.room = None;
+        }
+        tokio::select! {
+            biased;
+            // The request has been answered, or cancelled.
+            _ = answered => Ok(Outcome::Answered),
+            () = session.ended.cancelled() => {
+                if may_repeat {
+                    Ok(Outcome::SessionLost)
+                } else {
+                    Err(session.unanswered(method))
+                }
+            }
         }
     }
 
@@ -279,14 +385,35 @@ impl Exchange<'_> {
     }
 
     /// The server does not do it: in words of its own, if it has some.
-    async fn refused(&self, response: Response) -> Result<(), ProxyRequestError> {
-        let answer = self.shared.refusal(response).await?;
+    async fn refused(
+        &self,
+        response: Response,
+        may_reopen: bool,
+    ) -> Result<Outcome, ProxyRequestError> {
+        let status = response.status();
+        let answer = self.shared.refusal(response).await;
+        let refusal = match &answer {
+            Ok(answer) => RequestRefusal::from_message(status, answer),
+            Err(_) => RequestRefusal::new(status, None),
+        };
+        if self.has_lost_session(refusal, may_reopen).await? {
+            return Ok(Outcome::SessionLost);
+        }
+        let answer = answer?;
         if !answer.answers(self.message) {
             return Err(ProxyRequestError::answer(answer));
         }
         self.shared.deliver(&answer).await;
-        Ok(())
+        Ok(Outcome::Answered)
     }
+}
+
+/// What one attempt came to.
+enum Outcome {
+    Answered,
+    /// The server knows the session no more, and the message may be sent in another one.
+    SessionLost,
+    Failed(FailedAttempt),
 }
 
 impl Shared {
@@ -360,7 +487,7 @@ impl FailedAttempt {
 
     fn stream_ended() -> Self {
         Self {
-            text: "the server ended the stream without an answer".to_owned(),
+            text: Unanswered::stream_ended("").to_string(),
             not_sent: false,
             would_repeat: false,
         }
@@ -368,36 +495,16 @@ impl FailedAttempt {
 
     fn no_message() -> Self {
         Self {
-            text: "the server ended the stream again and again without a message".to_owned(),
+            text: Unanswered::no_message("").to_string(),
             not_sent: false,
             would_repeat: true,
         }
     }
 
-    fn into_error(self, only_reads: bool) -> ProxyRequestError {
-        let hint = "it is not known whether the server did what was asked; it was not asked again";
-        let error = ProxyRequestError::new(Remedy::Retry, self.text);
-        if self.not_sent || only_reads {
-            return error;
+    fn into_error(self, method: &str) -> ProxyRequestError {
+        if self.not_sent {
+            return ProxyRequestError::new(Remedy::Retry, self.text);
         }
-        error.with_hint(hint)
+        Unanswered::new(self.text, method).into()
     }
-}
-
-/// Whether asking twice does no more than asking once.
-fn only_reads(message: &Message) -> bool {
-    matches!(
-        message.method(),
-        Some(
-            "completion/complete"
-                | "ping"
-                | "prompts/get"
-                | "prompts/list"
-                | "resources/list"
-                | "resources/read"
-                | "resources/templates/list"
-                | "server/discover"
-                | "tools/list"
-        )
-    )
 }

@@ -18,6 +18,8 @@
 //!   error with the status, the server's words and what to do; a host's message that is none is refused.
 //!   Batches go through in the one protocol version that has them, 2025-03-26.
 //! - A request that the host has cancelled is not answered any more, by nothing.
+//! - A server of HTTP+SSE (MCP 2024-11-05) is spoken to by that, where it refuses `initialize` as such
+//!   servers do, or where its endpoint [says so](hallpass_mcp::TransportKind).
 //! - It reads no faster than the server takes it, and the server no faster than the host does.
 //!
 //! # Nothing twice
@@ -39,6 +41,7 @@ mod connection;
 mod error;
 mod exchange;
 mod host;
+mod http_sse;
 mod line_reader;
 mod listening;
 mod opening;
@@ -58,5 +61,6 @@ pub use error::ProxyError;
 pub use proxy::Proxy;
 pub use server::{NoEndpoint, Server};
 
-/// The largest message that is passed on, in bytes, in either direction.
-pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+/// The largest message of the host that is passed on, in bytes. How large one of the server may be
+/// [its endpoint says](hallpass_mcp::AuthorizedEndpoint::max_message_bytes).
+pub const MAX_MESSAGE_BYTES: usize = hallpass_mcp::DEFAULT_MAX_MESSAGE_BYTES;

@@ -4,11 +4,14 @@
 //! be asked; if the answer is late the host has one from here, and is told afterwards that the lists
 //! have changed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Interactivity,
+    Interactivity, Response, SseConnection, SseError, TransportKind,
     jsonrpc::{Id, Kind, Message},
 };
 
@@ -51,7 +54,7 @@ impl Shared {
             generation,
             connections: handshake.connections,
             recovering: handshake.recovering,
-            last_renewal: handshake.last_renewal,
+            renewals: std::mem::take(&mut handshake.renewals),
             ..Handshake::default()
         };
         self.start(message.clone(), generation);
@@ -280,6 +283,7 @@ impl Shared {
         let Some(owed) = self.publish(&connection, generation, initialized.is_some()) else {
             return self.end_session(&connection).await;
         };
+        self.follow_http_sse(&connection);
         if initialized.is_some() {
             self.listen(&connection);
         }
@@ -321,11 +325,32 @@ impl Shared {
     async fn ask(self: &Arc<Self>, opening: &Message) -> Result<Connection, ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.reload_server().await?;
+        let is_initialize = opening.method() == Some("initialize");
+        let is_http_sse = server.transport() == TransportKind::HttpSse;
+        if is_initialize && (is_http_sse || self.is_http_sse.load(Ordering::Relaxed)) {
+            match SseConnection::open(&server, Interactivity::Interactive).await {
+                Ok(stream) => return self.ask_http_sse(&server, stream, opening).await,
+                Err(SseError::Status(_) | SseError::NoStream(_)) if !is_http_sse => {
+                    self.is_http_sse.store(false, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         let response = server.send(&request, Interactivity::Interactive).await;
         let response = response.map_err(|error| ProxyRequestError::from_error(&error))?;
         if !response.status().is_success() {
-            let answer = self.refusal(response).await?;
-            return Err(ProxyRequestError::answer(about(answer, opening)));
+            if is_initialize && server.transport().falls_back_after(response.status()) {
+                match SseConnection::open(&server, Interactivity::Interactive).await {
+                    Ok(stream) => {
+                        tracing::debug!("the server speaks HTTP+SSE of MCP 2024-11-05");
+                        self.is_http_sse.store(true, Ordering::Relaxed);
+                        return self.ask_http_sse(&server, stream, opening).await;
+                    }
+                    Err(error) if error.is_of_http_sse() => return Err(error.into()),
+                    Err(error) => tracing::debug!("the server speaks no HTTP+SSE: {error}"),
+                }
+            }
+            return Err(self.opening_refusal(opening, response).await);
         }
         let mut connection = Connection {
             version: routing::own_version(opening),
@@ -346,6 +371,18 @@ impl Shared {
         let shared = Arc::clone(self);
         self.spawn(async move { shared.end_session(&connection).await });
         Err(error)
+    }
+
+    /// Why the server does not open, with its own error if it has one.
+    pub(crate) async fn opening_refusal(
+        &self,
+        opening: &Message,
+        response: Response,
+    ) -> ProxyRequestError {
+        match self.refusal(response).await {
+            Ok(answer) => ProxyRequestError::answer(about(answer, opening)),
+            Err(error) => error,
+        }
     }
 
     fn remember(&self, opening: &Message, connection: &Connection) {

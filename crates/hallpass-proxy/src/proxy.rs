@@ -1,8 +1,8 @@
 //! The proxy: a server, and what goes between it and one host.
 
-use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use hallpass_core::Clock;
+use hallpass_core::{Clock, Hint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     host::Host,
     line_reader::LineReader,
     outbox::outbox,
+    request_error::HintText,
     shared::Shared,
 };
 
@@ -18,12 +19,12 @@ use crate::{
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An MCP stdio server in front of a remote one.
-#[derive(Debug)]
 pub struct Proxy {
     server: Arc<dyn Server>,
     clock: Arc<dyn Clock>,
     cache: Arc<dyn CapabilityCache>,
     sign_in_hint: String,
+    hint_text: Arc<HintText>,
     is_interactive: bool,
 }
 
@@ -35,6 +36,7 @@ impl Proxy {
             clock,
             cache: Arc::new(NoCache),
             sign_in_hint: "sign in to the server".to_owned(),
+            hint_text: Arc::new(ToString::to_string),
             is_interactive: false,
         }
     }
@@ -43,6 +45,13 @@ impl Proxy {
     #[must_use]
     pub fn sign_in_hint(mut self, hint: impl Into<String>) -> Self {
         self.sign_in_hint = hint.into();
+        self
+    }
+
+    /// How advice is worded to the user, for a program that has an option for each setting.
+    #[must_use]
+    pub fn hint_text(mut self, words: impl Fn(&Hint) -> String + Send + Sync + 'static) -> Self {
+        self.hint_text = Arc::new(words);
         self
     }
 
@@ -95,6 +104,7 @@ impl Proxy {
             self.clock,
             self.cache,
             self.sign_in_hint,
+            self.hint_text,
             self.is_interactive,
             outbox,
         ));
@@ -126,6 +136,14 @@ impl Proxy {
             () = clock.sleep(FLUSH_TIMEOUT) => writer.abort(),
         }
         read.unwrap_or(Ok(()))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,11 +4,17 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use hallpass_core::{Diagnostic, Hint, Remedy};
-use hallpass_mcp::jsonrpc::{Id, Message};
+use hallpass_mcp::{
+    jsonrpc::{Id, Message},
+    with_causes,
+};
 use serde_json::json;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const PROXY_ERROR: i32 = -32000;
+
+/// How the program words advice: it has an option for each setting.
+pub(crate) type HintText = dyn Fn(&Hint) -> String + Send + Sync;
 
 /// What went wrong, in words and with its remedy.
 #[derive(Debug, Clone)]
@@ -32,12 +38,7 @@ impl ProxyRequestError {
 
     /// An error and its causes.
     pub(crate) fn from_error(error: &dyn Diagnostic) -> Self {
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            let _ = write!(text, ": {cause}");
-            next = cause.source();
-        }
+        let text = with_causes(error);
         let mut told = Self::new(error.remedy(), text);
         told.hints.extend(error.hints());
         told
@@ -55,6 +56,18 @@ impl ProxyRequestError {
     pub(crate) fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// With advice in the program's own words.
+    pub(crate) fn with_hint_text(mut self, hint_text: &HintText) -> Self {
+        for hint in &mut self.hints {
+            *hint = Hint::text(hint_text(hint));
+        }
+        self
+    }
+
+    pub(crate) fn remedy(&self) -> Remedy {
+        self.remedy
     }
 
     pub(crate) fn wants_sign_in(&self) -> bool {

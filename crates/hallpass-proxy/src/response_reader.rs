@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_mcp::{
-    Error, InvalidMessage, Reconnection, Response,
+    Error, InvalidMessage, Reconnection, RequestRefusal, Response,
     jsonrpc::{Id, Kind, Malformed, Message},
 };
 
 use crate::{
-    MAX_MESSAGE_BYTES, connection::Connection, placeholder::ListKind,
-    request_error::ProxyRequestError, shared::Shared,
+    connection::Connection, placeholder::ListKind, request_error::ProxyRequestError, shared::Shared,
 };
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
@@ -41,6 +40,9 @@ pub(crate) struct ResponseReader<'a> {
     owed: Vec<ListKind>,
     /// Why something that came is no answer: told if none comes.
     complaint: Option<ProxyRequestError>,
+    /// Whether an error that may be for the session is kept and not passed on.
+    keeps_refusal: bool,
+    refused: Option<(RequestRefusal, Message)>,
 }
 
 impl<'a> ResponseReader<'a> {
@@ -56,7 +58,21 @@ impl<'a> ResponseReader<'a> {
             is_whole: false,
             owed: Vec::new(),
             complaint: None,
+            keeps_refusal: false,
+            refused: None,
         }
+    }
+
+    /// Keeps an error that may be for the session, and passes nothing on after it.
+    pub(crate) fn keeping_refusal(mut self, keeps: bool) -> Self {
+        self.keeps_refusal = keeps;
+        self
+    }
+
+    /// The error that was kept.
+    pub(crate) fn refused(&mut self) -> Option<(RequestRefusal, Message)> {
+        self.keeps_refusal = false;
+        self.refused.take()
     }
 
     /// With these lists to be asked for again.
@@ -111,12 +127,19 @@ impl<'a> ResponseReader<'a> {
         asked.is_none_or(|asked| asked.requests().any(|asked| Some(asked) == id))
     }
 
-    async fn pass(&mut self, message: Message, source: &InvalidMessage) {
+    pub(crate) async fn pass(&mut self, message: Message, source: &InvalidMessage) {
         let response = message.single().and_then(|part| match &part.kind {
             Kind::Response { id, is_error } => Some((part, id, *is_error)),
             Kind::Request { .. } | Kind::Notification { .. } => None,
         });
         let asked = self.request.and_then(Message::method);
+        if self.keeps_refusal && response.is_some_and(|(_, _, is_error)| is_error) {
+            let refusal = RequestRefusal::from_message(source.status(), &message);
+            if refusal.may_be_for_session() {
+                self.refused = Some((refusal, message));
+                return;
+            }
+        }
         match response {
             // It is about the request, whatever id the server wrote.
             Some((_, id, true)) if self.request.is_some() && !self.awaits(id.as_ref()) => {
@@ -179,7 +202,7 @@ impl<'a> ResponseReader<'a> {
     ) -> StreamEnd {
         let source = InvalidMessage::new(&response);
         let (response, held) = self.shared.large_bodies.meter(response);
-        let mut events = response.events(MAX_MESSAGE_BYTES);
+        let mut events = response.events(self.shared.max_message_bytes());
         loop {
             let next = if self.is_done() {
                 match self.shared.within(DRAIN_TIMEOUT, events.next()).await {
@@ -197,6 +220,9 @@ impl<'a> ResponseReader<'a> {
             if stream.received(&event) {
                 let data = event.data.unwrap_or_default();
                 self.take(data.into(), &source).await;
+            }
+            if self.refused.is_some() {
+                return StreamEnd::Answered;
             }
             held.release();
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hallpass_mcp::{
-    Error, Request,
+    Error, Request, SseConnection,
     jsonrpc::{Kind, Message, Part, raw_at, text_at},
     probe::MCP_METHOD,
     protocol_version::{META_PATH, STATELESS},
@@ -34,6 +34,12 @@ pub(crate) fn post(
     connection: &Connection,
     tools: &ToolHeaders,
 ) -> Result<Request, Error> {
+    if let Some(session) = &connection.http_sse {
+        return Ok(SseConnection::post(
+            &session.endpoint,
+            message.bytes.clone(),
+        ));
+    }
     let mut request = Request::post(message.bytes.clone());
     if message.method() == Some("initialize") {
         return Ok(request);

@@ -2,20 +2,24 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hallpass_core::{Clock, Diagnostic as _, Remedy};
 use hallpass_mcp::{
-    AttemptBudget, AuthorizedEndpoint, Interactivity, InvalidMessage, Request, RequestError,
-    Response,
+    AttemptBudget, AuthorizedEndpoint, DEFAULT_MAX_MESSAGE_BYTES, Interactivity, InvalidMessage,
+    Request, RequestError, Response,
     jsonrpc::{Id, Kind, Message},
 };
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,7 +29,7 @@ use crate::{
     connection::{Connection, ConnectionState, Handshake},
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
-    request_error::ProxyRequestError,
+    request_error::{HintText, ProxyRequestError},
     routing::ToolHeaders,
 };
 
@@ -36,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<dyn CapabilityCache>,
     pub(crate) sign_in_hint: String,
+    hint_text: Arc<HintText>,
     /// Whether a sign-in may be begun, which takes as long as the user does.
     pub(crate) is_interactive: bool,
     pub(crate) outbox: Outbox,
@@ -43,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) large_bodies: LargeBodyLimit,
     pub(crate) state: watch::Sender<ConnectionState>,
     pub(crate) closing: CancellationToken,
+    /// Whether the server has been spoken to by HTTP+SSE, which is tried first then.
+    pub(crate) is_http_sse: AtomicBool,
     handshake: Mutex<Handshake>,
     pending: Mutex<HashMap<Id, Pending>>,
 }
@@ -58,6 +65,8 @@ pub(crate) struct Pending {
     pub(crate) listens: bool,
     /// The connection whose server accepted it without an answer, and the response.
     pub(crate) accepted: Option<(u64, InvalidMessage)>,
+    /// Is dropped with the request when that is answered.
+    pub(crate) waiter: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Shared {
@@ -66,6 +75,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         cache: Arc<dyn CapabilityCache>,
         sign_in_hint: String,
+        hint_text: Arc<HintText>,
         is_interactive: bool,
         outbox: Outbox,
     ) -> Self {
@@ -75,12 +85,14 @@ impl Shared {
             clock,
             cache,
             sign_in_hint,
+            hint_text,
             is_interactive,
             outbox,
             tools: ToolHeaders::default(),
             large_bodies: LargeBodyLimit::new(),
             state: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
+            is_http_sse: AtomicBool::new(false),
             handshake: Mutex::default(),
             pending: Mutex::default(),
         }
@@ -104,6 +116,16 @@ impl Shared {
 
     fn endpoint(&self) -> MutexGuard<'_, Option<AuthorizedEndpoint>> {
         self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bytes a message of the server may have.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        let endpoint = self.endpoint();
+        let endpoint = endpoint.as_ref();
+        endpoint.map_or(
+            DEFAULT_MAX_MESSAGE_BYTES,
+            AuthorizedEndpoint::max_message_bytes,
+        )
     }
 
     /// Sends a request of the host's.
@@ -229,6 +251,7 @@ impl Shared {
 
     /// Fails the request `id`, unless it has been answered.
     pub(crate) async fn fail_one(&self, id: &Id, error: &ProxyRequestError) {
+        let error = error.clone().with_hint_text(&*self.hint_text);
         self.answer(id, &error.to_error(id)).await;
     }
 
@@ -290,6 +313,7 @@ impl Shared {
 
     /// With the advice how to sign in, where that is what is missing.
     pub(crate) fn advised(&self, error: ProxyRequestError) -> ProxyRequestError {
+        let error = error.with_hint_text(&*self.hint_text);
         if error.wants_sign_in() {
             error.with_hint(self.sign_in_hint.clone())
         } else {

@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use hallpass_mcp::{
-    Content, Error as HttpError, InvalidMessage, Response, StreamResponse, UnexpectedStatus,
+    Content, InvalidMessage, Response, StreamResponse, Unanswered, UnexpectedStatus,
 };
 use http::StatusCode;
 use rmcp::{
@@ -29,7 +29,7 @@ use crate::{
 /// How much of a body is read for the words in it.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// The answer to a POST. Whether it is about authorisation has been seen to.
+/// The answer to a POST. Whether it is about authorisation or the session has been seen to.
 pub(crate) async fn to_post(
     response: Response,
     outgoing: &Outgoing,
@@ -38,8 +38,6 @@ pub(crate) async fn to_post(
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(StreamableHttpPostResponse::Accepted),
-        // The session has ended: rmcp initializes again.
-        StatusCode::NOT_FOUND if outgoing.in_session() => Err(StreamableHttpError::SessionExpired),
         status if status.is_success() => to_success(response, outgoing, limits, source).await,
         _ => to_failure(response, outgoing, limits.max_json_response_size).await,
     }
@@ -109,7 +107,7 @@ fn about(
     }
 }
 
-async fn to_failure(
+pub(crate) async fn to_failure(
     response: Response,
     outgoing: &Outgoing,
     cap: usize,
@@ -140,26 +138,32 @@ async fn to_failure(
         return Ok(StreamableHttpPostResponse::Json(answer, session));
     }
     if outgoing.probes() && status.is_client_error() && !keeps_status && !is_passing(status) {
-        // An older server, or something before it, that knows no `server/discover`: rmcp falls back
-        // to `initialize` when it is told so by an error of JSON-RPC.
-        let error = ErrorData::invalid_request(
-            format!("server/discover rejected with HTTP {}", status.as_u16()),
-            None,
-        );
-        let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
-        return Ok(StreamableHttpPostResponse::Json(answer, None));
+        // An older server, or something before it, that knows no `server/discover`.
+        let reason = format!("server/discover rejected with HTTP {}", status.as_u16());
+        return Ok(no_discover(reason, outgoing));
     }
     Err(unexpected(failure.with_body(&body)))
+}
+
+/// There is no `server/discover`: rmcp falls back to `initialize` when it is told so by an error of
+/// JSON-RPC.
+pub(crate) fn no_discover(reason: String, outgoing: &Outgoing) -> StreamableHttpPostResponse {
+    let error = ErrorData::invalid_request(reason, None);
+    let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
+    StreamableHttpPostResponse::Json(answer, None)
 }
 
 /// The answer to a GET: a stream, or the end of trying to get one.
 pub(crate) fn to_get(
     response: Response,
     max_event_size: usize,
-    source: EventSource,
+    mut source: EventSource,
 ) -> Result<SseStream, RmcpError> {
     let status = response.status();
     let answers_a_request = source.reconnection.answers_a_request();
+    if let Some(awaited) = &mut source.awaited {
+        awaited.source = InvalidMessage::new(&response);
+    }
     match StreamResponse::new(&response) {
         StreamResponse::Open => {
             return Ok(stream::to_rmcp(response.events(max_event_size), source));
@@ -174,6 +178,10 @@ pub(crate) fn to_get(
             return Err(failure(&response));
         }
         StreamResponse::NotFound | StreamResponse::Unavailable => {}
+    }
+    if let Some(awaited) = &source.awaited {
+        let unanswered = Unanswered::stream_ended(&awaited.method);
+        return Ok(stream::of_one(awaited.failed(&unanswered)));
     }
     if status != StatusCode::METHOD_NOT_ALLOWED {
         tracing::warn!(
@@ -234,8 +242,6 @@ fn error_in(body: &[u8]) -> Option<ErrorData> {
 }
 
 async fn read(response: Response, cap: usize) -> Result<bytes::Bytes, RmcpError> {
-    response.read(cap).await.map_err(|error| match error {
-        HttpError::BodyTooLarge(_) => StreamableHttpError::ResponseBodyTooLarge { max_size: cap },
-        error => StreamableHttpError::Client(Error::Http(error)),
-    })
+    let read = response.read(cap).await;
+    read.map_err(|error| StreamableHttpError::Client(Error::Http(error)))
 }

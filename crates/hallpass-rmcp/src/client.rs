@@ -2,12 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
-use hallpass_mcp::{AuthorizedEndpoint, Interactivity, Reconnection, Request, Response};
+use hallpass_core::{Diagnostic as _, HttpClient, Remedy, ServerUrl, http::RequestOptions};
+use hallpass_mcp::{
+    AuthorizedEndpoint, Interactivity, InvalidMessage, MCP_PROTOCOL_VERSION, Reconnection, Request,
+    RequestRefusal, Response, SessionLost, SseConnection, SseError, TransportKind, Unanswered,
+    only_reads, probe,
+};
 use hallpass_session::Session;
 use http::StatusCode;
 use rmcp::{
-    model::ClientJsonRpcMessage,
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::{
         StreamableHttpClientTransport,
         common::client_side_sse::ExponentialBackoff,
@@ -19,11 +23,13 @@ use rmcp::{
 };
 
 use crate::{
-    Error, answer,
+    ClientError, Error, answer,
     error::{OtherServer, RmcpError, stream_error, unsent},
+    http_sse::{self, HttpSse},
     outgoing::{Headers, Outgoing, with_headers},
     server_streams::ServerStreams,
-    stream::{self, ClosedStreams, EventSource, SseStream},
+    sessions::Sessions,
+    stream::{self, Awaited, ClosedStreams, EventSource, SseStream},
 };
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
@@ -38,6 +44,8 @@ pub struct Client {
     server: AuthorizedEndpoint,
     ended: ClosedStreams,
     server_streams: ServerStreams,
+    sessions: Sessions,
+    http_sse: HttpSse,
 }
 
 /// The longest pause before rmcp opens a stream again.
@@ -46,10 +54,18 @@ const MAX_BACKOFF: std::time::Duration = std::time::Duration::from_secs(60);
 impl Client {
     /// A client for the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
+        Self::at(AuthorizedEndpoint::new(session, http))
+    }
+
+    /// A client for `server`, with the limits that it has. [`transport`] hands the limit of a message
+    /// to rmcp.
+    pub fn at(server: AuthorizedEndpoint) -> Self {
         Self {
-            server: AuthorizedEndpoint::new(session, http),
+            server,
             ended: ClosedStreams::default(),
             server_streams: ServerStreams::default(),
+            sessions: Sessions::default(),
+            http_sse: HttpSse::default(),
         }
     }
 
@@ -81,14 +97,203 @@ impl Client {
         self.server.ensure_signed_in().await.map_err(Error::from)
     }
 
+    fn limits(&self) -> StreamableHttpResponseLimits {
+        let mut limits = StreamableHttpResponseLimits::default();
+        limits.max_sse_event_size = self.server.max_message_bytes();
+        limits.max_json_response_size = self.server.max_message_bytes();
+        limits
+    }
+
+    async fn post(
+        &self,
+        message: &ClientJsonRpcMessage,
+        outgoing: &Outgoing,
+        session_id: Option<Arc<str>>,
+        custom_headers: Headers,
+        limits: StreamableHttpResponseLimits,
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
+        let cap = limits.max_json_response_size;
+        if let Some(connection) = self.http_sse.session(session_id.as_ref()) {
+            return self
+                .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                .await;
+        }
+        let is_http_sse = self.server.transport() == TransportKind::HttpSse;
+        if outgoing.probes() && is_http_sse {
+            let reason = "HTTP+SSE has no server/discover".to_owned();
+            return Ok(answer::no_discover(reason, outgoing));
+        }
+        if outgoing.is_initialize() && (is_http_sse || self.http_sse.is_known()) {
+            match SseConnection::open(&self.server, Interactivity::Interactive).await {
+                Ok(opened) => {
+                    let connection = self.http_sse.begin(opened);
+                    return self
+                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                        .await;
+                }
+                Err(SseError::Status(_) | SseError::NoStream(_)) if !is_http_sse => {
+                    self.http_sse.forget();
+                }
+                Err(error) => return Err(StreamableHttpError::Client(Error::HttpSse(error))),
+            }
+        }
+        let mut request = Request::post(serde_json::to_vec(message)?);
+        let mut ping = None;
+        if let Some(id) = &session_id {
+            request = request.session(id).map_err(unsent)?;
+            if outgoing.id().is_some() {
+                self.sessions.check(id)?;
+                let in_session = probe::ping().session(id).map_err(unsent)?;
+                let in_session = with_headers(in_session, custom_headers.clone())?;
+                if let Some(refusal) = self.sessions.suspicion(id)
+                    && self.has_lost_session(id, &in_session, refusal).await
+                {
+                    return Err(StreamableHttpError::SessionExpired);
+                }
+                ping = Some(in_session);
+            }
+            let clock = self.session().clock();
+            self.server_streams.before(message, id, clock).await;
+        }
+        let request = with_headers(request, custom_headers.clone())?;
+        let reconnection = Reconnection::for_request(self.session().clock().monotonic());
+        let response = self.send(&request, outgoing.interactivity()).await?;
+        let status = response.status();
+        if let Some(opened) = response.session_id().filter(|_| session_id.is_none()) {
+            self.sessions.opened(opened);
+        }
+        if let Some(id) = &session_id {
+            if status.is_success() || outgoing.is_initialized() {
+                self.server_streams.after(message, id);
+            }
+            if status == StatusCode::NOT_FOUND && self.sessions.may_repeat(outgoing.id()) {
+                // The session has ended: rmcp initializes again.
+                return Err(StreamableHttpError::SessionExpired);
+            }
+        }
+        if outgoing.is_initialize() && self.server.transport().falls_back_after(status) {
+            match SseConnection::open(&self.server, Interactivity::Interactive).await {
+                Ok(opened) => {
+                    tracing::debug!("the server speaks HTTP+SSE of MCP 2024-11-05");
+                    let connection = self.http_sse.begin(opened);
+                    return self
+                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
+                        .await;
+                }
+                Err(error) if error.is_of_http_sse() => {
+                    return Err(StreamableHttpError::Client(Error::HttpSse(error)));
+                }
+                Err(error) => tracing::debug!("the server speaks no HTTP+SSE: {error}"),
+            }
+        }
+        let is_accepted = matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
+        if is_accepted && outgoing.id().is_some() {
+            let unanswered = answer::unanswered(&response);
+            drop(response);
+            let clock = self.session().clock();
+            let may_answer = self.server_streams.may_answer(session_id.as_ref(), clock);
+            return if may_answer.await {
+                Ok(StreamableHttpPostResponse::Accepted)
+            } else {
+                Err(unanswered)
+            };
+        }
+        let mut source = self.source(session_id.clone(), reconnection);
+        source.awaited = outgoing.id().map(|id| Awaited {
+            id: id.clone(),
+            method: outgoing.method().to_owned(),
+            is_resumed: !outgoing.starts_a_lifecycle(),
+            source: InvalidMessage::new(&response),
+            complaint: None,
+            is_answered: false,
+            refusal: None,
+        });
+        let answer = answer::to_post(response, outgoing, limits, source).await;
+        let (Some(id), Some(ping)) = (session_id, ping) else {
+            return answer;
+        };
+        let Some(refusal) = refusal(status, &answer) else {
+            self.sessions.answered(outgoing.id());
+            return answer;
+        };
+        if !self.has_lost_session(&id, &ping, refusal).await {
+            return answer;
+        }
+        if outgoing.is_call() {
+            let lost = SessionLost::new(refusal);
+            return Err(StreamableHttpError::Client(Error::SessionLost(lost)));
+        }
+        if self.sessions.may_repeat(outgoing.id()) {
+            return Err(StreamableHttpError::SessionExpired);
+        }
+        answer
+    }
+
+    /// Whether the server refused a request for its session.
+    async fn has_lost_session(
+        &self,
+        id: &Arc<str>,
+        ping: &Request,
+        refusal: RequestRefusal,
+    ) -> bool {
+        let now = || self.session().clock().monotonic();
+        if self.sessions.is_lost(id) {
+            return true;
+        }
+        let is_lost =
+            self.sessions.may_renew(now()) && self.server.refuses_ping(ping, refusal).await;
+        if is_lost {
+            tracing::info!("the server has lost the session");
+            self.sessions.lose(id, now());
+        }
+        is_lost
+    }
+
+    /// Sends a message over HTTP+SSE, and waits for the answer on the event stream.
+    async fn post_http_sse(
+        &self,
+        connection: &http_sse::Connection,
+        message: &ClientJsonRpcMessage,
+        outgoing: &Outgoing,
+        mut custom_headers: Headers,
+        cap: usize,
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
+        // It is of streamable HTTP.
+        custom_headers.remove(&MCP_PROTOCOL_VERSION);
+        let answer = outgoing.id().map(|id| connection.expect(id)).transpose()?;
+        let request = SseConnection::post(connection.endpoint(), serde_json::to_vec(message)?);
+        let request = with_headers(request, custom_headers)?;
+        let response = self.send(&request, outgoing.interactivity()).await?;
+        let status = response.status();
+        if status == StatusCode::NOT_FOUND
+            && outgoing.id().is_some()
+            && !outgoing.starts_a_lifecycle()
+            && self.sessions.may_repeat(outgoing.id())
+        {
+            return Err(StreamableHttpError::SessionExpired);
+        }
+        if !status.is_success() {
+            return answer::to_failure(response, outgoing, cap).await;
+        }
+        drop(response);
+        let Some(answer) = answer else {
+            return Ok(StreamableHttpPostResponse::Accepted);
+        };
+        let answer = answer.wait(outgoing, &self.sessions).await?;
+        self.sessions.answered(outgoing.id());
+        let session = outgoing.is_initialize().then(|| connection.id().to_owned());
+        Ok(StreamableHttpPostResponse::Json(answer, session))
+    }
+
     fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {
         EventSource {
             server: self.server.clone(),
             session,
             reconnection,
-            tells_errors: false,
+            awaited: None,
             ended: self.ended.clone(),
             server_streams: self.server_streams.clone(),
+            sessions: self.sessions.clone(),
         }
     }
 
@@ -122,6 +327,39 @@ impl Client {
     }
 }
 
+/// Where the connection breaks off after a request was sent, the host has to know that the server may
+/// have done what was asked.
+fn with_outcome(error: RmcpError, outgoing: &Outgoing) -> RmcpError {
+    match error {
+        StreamableHttpError::Client(Error::Http(hallpass_mcp::Error::Http(broken)))
+            if outgoing.id().is_some()
+                && !outgoing.starts_a_lifecycle()
+                && broken.remedy() == Remedy::Retry
+                && broken.may_have_been_sent()
+                && !only_reads(outgoing.method()) =>
+        {
+            let unanswered = Unanswered::from_error(&broken, outgoing.method());
+            StreamableHttpError::Client(Error::Unanswered(unanswered))
+        }
+        error => error,
+    }
+}
+
+/// How the server refuses the request with `answer`, where that may be for its session.
+fn refusal(
+    status: StatusCode,
+    answer: &Result<StreamableHttpPostResponse, RmcpError>,
+) -> Option<RequestRefusal> {
+    let code = match answer {
+        Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(error), _)) => {
+            Some(i64::from(error.error.code.0))
+        }
+        Err(StreamableHttpError::Client(Error::UnexpectedStatus(_))) => None,
+        _ => return None,
+    };
+    Some(RequestRefusal::new(status, code)).filter(RequestRefusal::may_be_for_session)
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The ids of streams and sessions are no reader's.
@@ -140,6 +378,9 @@ pub fn transport(client: Client, server: &ServerUrl) -> Transport {
     let mut pauses = ExponentialBackoff::default();
     pauses.max_delay = Some(MAX_BACKOFF);
     config.retry_config = Arc::new(pauses);
+    let limit = client.server.max_message_bytes();
+    config.max_json_response_size = limit;
+    config.max_sse_event_size = limit;
     StreamableHttpClientTransport::with_client(client, config)
 }
 
@@ -154,7 +395,7 @@ impl StreamableHttpClient for Client {
         auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<StreamableHttpPostResponse, RmcpError> {
-        let limits = StreamableHttpResponseLimits::default();
+        let limits = self.limits();
         self.post_message_with_response_limits(
             uri,
             message,
@@ -175,7 +416,7 @@ impl StreamableHttpClient for Client {
         custom_headers: Headers,
         max_sse_event_size: usize,
     ) -> Result<StreamableHttpPostResponse, RmcpError> {
-        let mut limits = StreamableHttpResponseLimits::default();
+        let mut limits = self.limits();
         limits.max_sse_event_size = max_sse_event_size;
         self.post_message_with_response_limits(
             uri,
@@ -199,38 +440,19 @@ impl StreamableHttpClient for Client {
     ) -> Result<StreamableHttpPostResponse, RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
         let outgoing = Outgoing::new(&message, session_id.is_some());
-        let mut request = Request::post(serde_json::to_vec(&message)?);
-        if let Some(id) = &session_id {
-            request = request.session(id).map_err(unsent)?;
-            let clock = self.session().clock();
-            self.server_streams.before(&message, id, clock).await;
-        }
-        let request = with_headers(request, custom_headers)?;
-        let reconnection = Reconnection::for_request(self.session().clock().monotonic());
-        let response = self.send(&request, outgoing.interactivity()).await?;
-        if let Some(id) = &session_id
-            && response.status().is_success()
-        {
-            self.server_streams.after(&message, id);
-        }
-        let is_accepted = matches!(
-            response.status(),
-            StatusCode::ACCEPTED | StatusCode::NO_CONTENT
-        );
-        if is_accepted && outgoing.id().is_some() {
-            let unanswered = answer::unanswered(&response);
-            drop(response);
-            let clock = self.session().clock();
-            let may_answer = self.server_streams.may_answer(session_id.as_ref(), clock);
-            return if may_answer.await {
+        let posted = self.post(&message, &outgoing, session_id, custom_headers, limits);
+        match posted.await {
+            // rmcp ends the connection otherwise. What is wrong is said to the first request after it.
+            Ok(StreamableHttpPostResponse::Sse(..)) if outgoing.is_initialized() => {
                 Ok(StreamableHttpPostResponse::Accepted)
-            } else {
-                Err(unanswered)
-            };
+            }
+            Err(error) if outgoing.is_initialized() => {
+                let error = ClientError::new(error);
+                tracing::info!("the server was not told that the host is ready: {error}");
+                Ok(StreamableHttpPostResponse::Accepted)
+            }
+            posted => posted.map_err(|error| with_outcome(error, &outgoing)),
         }
-        let mut source = self.source(session_id, reconnection);
-        source.tells_errors = outgoing.starts_a_lifecycle();
-        answer::to_post(response, &outgoing, limits, source).await
     }
 
     async fn delete_session(
@@ -241,6 +463,9 @@ impl StreamableHttpClient for Client {
         custom_headers: Headers,
     ) -> Result<(), RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
+        if self.http_sse.end(&session_id) {
+            return Ok(());
+        }
         let request = Request::delete().session(&session_id).map_err(unsent)?;
         let request = with_headers(request, custom_headers)?;
         answer::to_delete(&self.send(&request, Interactivity::Background).await?)
@@ -260,7 +485,7 @@ impl StreamableHttpClient for Client {
             last_event_id,
             auth_header,
             custom_headers,
-            StreamableHttpResponseLimits::default().max_sse_event_size,
+            self.limits().max_sse_event_size,
         )
         .await
     }
@@ -275,12 +500,27 @@ impl StreamableHttpClient for Client {
         max_sse_event_size: usize,
     ) -> Result<SseStream, RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
+        if let Some(connection) = self.http_sse.session(session_id.as_ref()) {
+            let unasked = connection.unasked();
+            return unasked.ok_or(StreamableHttpError::ServerDoesNotSupportSse);
+        }
         let after = last_event_id.filter(|id| !id.is_empty());
         let clock = self.session().clock();
         let ended = self.ended.take(session_id.as_deref(), after.as_deref());
+        let mut awaited = None;
         let mut reconnection = match ended {
-            Some(ended) => {
+            Some(stream) => {
+                let ended = stream.reconnection;
+                awaited = stream.awaited;
                 let Some(pause) = ended.delay(clock.monotonic()) else {
+                    if let Some(awaited) = &awaited {
+                        let unanswered = if ended.had_no_message() {
+                            Unanswered::no_message(&awaited.method)
+                        } else {
+                            Unanswered::stream_ended(&awaited.method)
+                        };
+                        return Ok(stream::of_one(awaited.failed(&unanswered)));
+                    }
                     tracing::warn!(
                         "an event stream is not opened again: the server ends it each time"
                     );
@@ -313,13 +553,19 @@ impl StreamableHttpClient for Client {
             .server
             .send_within(&request, Interactivity::Background, budget)
             .await;
-        let source = self.source(session_id.clone(), reconnection);
+        let mut source = self.source(session_id.clone(), reconnection);
+        source.awaited = awaited;
         let opened = match sent {
             Ok(response) => answer::to_get(response, max_sse_event_size, source),
-            Err(error) => {
-                source.keep_for_resumption(false);
-                Err(stream_error(error))
-            }
+            Err(error) => match &source.awaited {
+                Some(awaited) if error.remedy() != Remedy::Retry => {
+                    Ok(stream::of_one(awaited.failed(&error)))
+                }
+                _ => {
+                    source.keep_for_resumption(false);
+                    Err(stream_error(error))
+                }
+            },
         };
         if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) = (own, &opened) {
             self.server_streams.refused(id);

@@ -3,7 +3,10 @@
 use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
-use hallpass_mcp::{InvalidMessage, RequestError, TooManyChallenges, UnexpectedStatus};
+use hallpass_mcp::{
+    InvalidMessage, RequestError, SessionLost, SseError, TooManyChallenges, Unanswered,
+    UnexpectedStatus,
+};
 use hallpass_session::SessionError;
 use http::StatusCode;
 use rmcp::{
@@ -32,6 +35,12 @@ pub enum Error {
     UnexpectedStatus(UnexpectedStatus),
     /// An answer is no JSON-RPC message, or none to the request.
     InvalidMessage(InvalidMessage),
+    /// The answer to a request does not come.
+    Unanswered(Unanswered),
+    /// The session of a call was lost.
+    SessionLost(SessionLost),
+    /// The server is not spoken to by HTTP+SSE.
+    HttpSse(SseError),
     /// The transport was made for another server than the session.
     OtherServer(OtherServer),
 }
@@ -78,6 +87,9 @@ impl Diagnostic for Error {
             Self::UnexpectedStatus(error) => error.remedy(),
             Self::OtherServer(_) => Remedy::Configure,
             Self::InvalidMessage(error) => error.remedy(),
+            Self::Unanswered(error) => error.remedy(),
+            Self::SessionLost(error) => error.remedy(),
+            Self::HttpSse(error) => error.remedy(),
             Self::TooManyChallenges(_) => Remedy::Report,
         }
     }
@@ -88,6 +100,9 @@ impl Diagnostic for Error {
             Self::Http(error) => error.hints(),
             Self::UnexpectedStatus(error) => error.hints(),
             Self::InvalidMessage(error) => error.hints(),
+            Self::Unanswered(error) => error.hints(),
+            Self::SessionLost(error) => error.hints(),
+            Self::HttpSse(error) => error.hints(),
             Self::TooManyChallenges(_) | Self::OtherServer(_) => Vec::new(),
         }
     }

@@ -23,6 +23,8 @@
 //!   ([`Reconnection`](hallpass_mcp::Reconnection)).
 //! - A call is not sent before the server has answered the GET for its own stream, or has taken more
 //!   than two seconds to: what the server asks in the course of the call may come there.
+//! - A server of HTTP+SSE (MCP 2024-11-05) is called as any other: where it refuses `initialize` as such
+//!   servers do, or where the endpoint [says so](hallpass_mcp::TransportKind).
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
 //!
 //! # What it does not do
@@ -36,8 +38,9 @@
 //!
 //! A POST or DELETE that the server's authorisation refuses ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
-//! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
-//! [`Error::find_in_chain`] and ask it for its [`remedy`](hallpass_core::Diagnostic::remedy). A GET
+//! `Error::UnexpectedStatus`. [`ClientError`] says what any of rmcp's errors means, in plain words and
+//! with its [`remedy`](hallpass_core::Diagnostic::remedy): also where the transport had to end a request
+//! in the place of the server's answer. [`Error::find_in_chain`] finds the transport's own error. A GET
 //! ends in `AuthRequired` or `InsufficientScope`, the two by which rmcp knows that it must not try
 //! again.
 //!
@@ -63,11 +66,18 @@
 
 mod answer;
 mod client;
+mod client_error;
 mod error;
+mod http_sse;
+mod local_error;
 mod outgoing;
 mod server_streams;
+mod sessions;
 mod stream;
 
 pub use client::{Client, Transport, transport};
+pub use client_error::ClientError;
 pub use error::{Error, OtherServer};
-pub use hallpass_mcp::{InvalidMessage, TooManyChallenges, UnexpectedStatus};
+pub use hallpass_mcp::{
+    InvalidMessage, SessionLost, TooManyChallenges, Unanswered, UnexpectedStatus,
+};

@@ -21,6 +21,7 @@ pub(crate) type Headers = HashMap<HeaderName, HeaderValue>;
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     kind: Kind,
+    method: String,
     in_session: bool,
 }
 
@@ -28,8 +29,11 @@ pub(crate) struct Outgoing {
 enum Kind {
     Discover(RequestId),
     Initialize(RequestId),
+    Call(RequestId),
     Request(RequestId),
-    /// A notification, to which there is no answer.
+    /// `notifications/initialized`: the session is open, whatever the server says to it.
+    Initialized,
+    /// Another notification, to which there is no answer.
     OneWay,
     /// A cancellation or an answer to the server, which rmcp gives five seconds.
     Control,
@@ -43,28 +47,56 @@ impl Outgoing {
                 match &request.request {
                     ClientRequest::DiscoverRequest(_) => Kind::Discover(id),
                     ClientRequest::InitializeRequest(_) => Kind::Initialize(id),
+                    ClientRequest::CallToolRequest(_) => Kind::Call(id),
                     _ => Kind::Request(id),
                 }
             }
-            ClientJsonRpcMessage::Notification(notification)
-                if !matches!(
-                    notification.notification,
-                    ClientNotification::CancelledNotification(_)
-                ) =>
-            {
-                Kind::OneWay
-            }
+            ClientJsonRpcMessage::Notification(notification) => match &notification.notification {
+                ClientNotification::CancelledNotification(_) => Kind::Control,
+                ClientNotification::InitializedNotification(_) => Kind::Initialized,
+                _ => Kind::OneWay,
+            },
             _ => Kind::Control,
         };
-        Self { kind, in_session }
+        let method = match message {
+            ClientJsonRpcMessage::Request(request) => request.request.method(),
+            _ => "",
+        };
+        Self {
+            kind,
+            method: method.to_owned(),
+            in_session,
+        }
     }
 
     /// The id to be answered.
     pub(crate) fn id(&self) -> Option<&RequestId> {
         match &self.kind {
-            Kind::Discover(id) | Kind::Initialize(id) | Kind::Request(id) => Some(id),
-            Kind::OneWay | Kind::Control => None,
+            Kind::Discover(id) | Kind::Initialize(id) | Kind::Call(id) | Kind::Request(id) => {
+                Some(id)
+            }
+            Kind::Initialized | Kind::OneWay | Kind::Control => None,
         }
+    }
+
+    /// The method of a request; empty for other messages.
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether it says that the host is ready.
+    pub(crate) fn is_initialized(&self) -> bool {
+        matches!(self.kind, Kind::Initialized)
+    }
+
+    /// Whether it begins a session.
+    pub(crate) fn is_initialize(&self) -> bool {
+        matches!(self.kind, Kind::Initialize(_))
+    }
+
+    /// Whether it calls a tool, which must not be done twice.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self.kind, Kind::Call(_))
     }
 
     /// On whose behalf it is sent. A sign-in that rmcp would break off at once is not begun.
@@ -83,10 +115,6 @@ impl Outgoing {
     /// Whether it asks a server that may be of an older protocol whether it is.
     pub(crate) fn probes(&self) -> bool {
         matches!(self.kind, Kind::Discover(_)) && !self.in_session
-    }
-
-    pub(crate) fn in_session(&self) -> bool {
-        self.in_session
     }
 }
 

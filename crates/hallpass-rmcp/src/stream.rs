@@ -8,18 +8,26 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
+    task::{Poll, ready},
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use hallpass_mcp::{AuthorizedEndpoint, Error, Event, EventStream, Reconnection};
-use rmcp::transport::streamable_http_client::SseError;
+use hallpass_core::{Diagnostic, Remedy};
+use hallpass_mcp::{
+    AuthorizedEndpoint, Error, Event, EventStream, InvalidMessage, Reconnection, RequestRefusal,
+    Unanswered,
+    jsonrpc::{Id, Kind, Message},
+};
+use rmcp::{model::RequestId, transport::streamable_http_client::SseError};
+use serde_json::json;
 use sse_stream::Sse;
 
-use crate::server_streams::ServerStreams;
+use crate::{local_error, server_streams::ServerStreams, sessions::Sessions};
 
 /// An event stream, as rmcp takes it.
 pub(crate) type SseStream = BoxStream<'static, Result<Sse, SseError>>;
@@ -28,16 +36,18 @@ pub(crate) type SseStream = BoxStream<'static, Result<Sse, SseError>>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClosedStreams(Arc<Mutex<VecDeque<ClosedStream>>>);
 
+/// One of them.
 #[derive(Debug)]
-struct ClosedStream {
+pub(crate) struct ClosedStream {
     session: Option<Arc<str>>,
-    reconnection: Reconnection,
+    pub(crate) reconnection: Reconnection,
+    pub(crate) awaited: Option<Awaited>,
 }
 
 const MAX_CLOSED_STREAMS: usize = 256;
 
 impl ClosedStreams {
-    fn add(&self, session: Option<Arc<str>>, reconnection: Reconnection) {
+    fn add(&self, stream: ClosedStream) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.len() == MAX_CLOSED_STREAMS {
             // Most are of requests that have their answer.
@@ -45,22 +55,17 @@ impl ClosedStreams {
             let oldest = streams.iter().position(for_request).unwrap_or_default();
             streams.remove(oldest);
         }
-        streams.push_back(ClosedStream {
-            session,
-            reconnection,
-        });
+        streams.push_back(stream);
     }
 
     /// The stream that goes on in this session after this event. Without such an event it is the
     /// server's own.
-    pub(crate) fn take(&self, session: Option<&str>, after: Option<&str>) -> Option<Reconnection> {
+    pub(crate) fn take(&self, session: Option<&str>, after: Option<&str>) -> Option<ClosedStream> {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = streams.iter().position(|it| {
             it.session.as_deref() == session && it.reconnection.last_event_id() == after
         });
-        found
-            .and_then(|index| streams.remove(index))
-            .map(|it| it.reconnection)
+        found.and_then(|index| streams.remove(index))
     }
 }
 
@@ -70,42 +75,54 @@ pub(crate) struct EventSource {
     pub(crate) server: AuthorizedEndpoint,
     pub(crate) session: Option<Arc<str>>,
     pub(crate) reconnection: Reconnection,
-    /// Whether rmcp reports an error of the stream to its caller, instead of opening it again.
-    pub(crate) tells_errors: bool,
+    /// The request that it answers; none for the server's own stream.
+    pub(crate) awaited: Option<Awaited>,
     pub(crate) ended: ClosedStreams,
     pub(crate) server_streams: ServerStreams,
+    pub(crate) sessions: Sessions,
 }
 
 impl EventSource {
-    /// The stream has ended with this error, if it is one.
-    fn ended(mut self, error: Option<Error>) -> Option<Result<Sse, SseError>> {
-        let Some(error) = error else {
-            self.keep_for_resumption(true);
-            return None;
-        };
-        if self.tells_errors {
-            return Some(Err(SseError::Body(Box::new(error))));
+    /// The stream has ended with this error, if it is one. Returns what rmcp is told in the place of an
+    /// answer, where none can come any more.
+    fn ended(mut self, error: Option<Error>) -> Option<Sse> {
+        if let Some(error) = &error {
+            if self.awaited.is_none() && self.reconnection.is_first_warning() {
+                tracing::warn!("an event stream ended early: {error}");
+            } else {
+                tracing::debug!("an event stream ended early: {error}");
+            }
         }
-        if self.reconnection.is_first_warning() {
-            tracing::warn!("an event stream ended early: {error}");
-        } else {
-            tracing::debug!("an event stream ended early again: {error}");
-        }
-        if matches!(error, Error::EventTooLarge(_)) {
+        let is_too_large = matches!(error, Some(Error::EventTooLarge(_)));
+        if is_too_large {
             // The next event would be the same.
             self.reconnection.give_up();
+        }
+        if is_too_large || !self.may_resume() {
+            let awaited = self.awaited.as_mut().filter(|it| !it.is_answered);
+            let told = awaited.map(|awaited| awaited.unanswered(error));
+            if told.is_some() {
+                return told;
+            }
         }
         self.keep_for_resumption(true);
         None
     }
 
+    /// Whether rmcp opens it again: a response to a POST only after an event with an id.
+    fn may_resume(&self) -> bool {
+        match &self.awaited {
+            Some(awaited) => awaited.is_resumed && self.reconnection.last_event_id().is_some(),
+            None => true,
+        }
+    }
+
     /// Keeps the stream for the GET with which rmcp may open it again, whether or not it was open.
     pub(crate) fn keep_for_resumption(mut self, was_open: bool) {
-        let is_own = !self.reconnection.answers_a_request();
-        // A response to a POST is opened again only after an event with an id.
-        if self.tells_errors || !is_own && self.reconnection.last_event_id().is_none() {
+        if !self.may_resume() {
             return;
         }
+        let is_own = !self.reconnection.answers_a_request();
         let now = self.server.session().clock().monotonic();
         self.reconnection.ended(now);
         let pause = self.reconnection.delay(now);
@@ -114,7 +131,118 @@ impl EventSource {
         {
             self.server_streams.expect(session);
         }
-        self.ended.add(self.session, self.reconnection);
+        self.ended.add(ClosedStream {
+            session: self.session,
+            reconnection: self.reconnection,
+            awaited: self.awaited,
+        });
+    }
+}
+
+/// The request that a stream answers.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    pub(crate) id: RequestId,
+    pub(crate) method: String,
+    /// Whether rmcp opens its stream again, as it does not with the first of a connection.
+    pub(crate) is_resumed: bool,
+    /// Where the stream comes from, to say what is wrong with a message of it.
+    pub(crate) source: InvalidMessage,
+    /// Why something that came is no answer: told if none comes.
+    pub(crate) complaint: Option<InvalidMessage>,
+    /// Whether rmcp has its answer, so that the end of the stream means nothing to it.
+    pub(crate) is_answered: bool,
+    /// An error that came for the answer, and may be for the session.
+    pub(crate) refusal: Option<RequestRefusal>,
+}
+
+impl Awaited {
+    /// What rmcp is told when the stream has ended, with this error if it is one.
+    pub(crate) fn unanswered(&mut self, error: Option<Error>) -> Sse {
+        if let Some(complaint) = self.complaint.take() {
+            return self.failed(&complaint);
+        }
+        match error {
+            None => self.failed(&Unanswered::stream_ended(&self.method)),
+            Some(error) if error.remedy() == Remedy::Retry => {
+                self.failed(&Unanswered::from_error(&error, &self.method))
+            }
+            Some(error) => self.failed(&error),
+        }
+    }
+
+    /// What rmcp is told in the place of an answer.
+    pub(crate) fn failed(&self, error: &dyn Diagnostic) -> Sse {
+        let answer = local_error::answer(error, self.id.clone());
+        message(serde_json::to_string(&answer).unwrap_or_default())
+    }
+
+    /// An event as rmcp is to see it: an error is about the request, whatever id the server wrote, and
+    /// what is no answer to it is left out, or is the end of it.
+    fn check(&mut self, event: Event) -> Sse {
+        let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
+        let data = event
+            .data
+            .as_deref()
+            .filter(|data| is_message && !data.is_empty());
+        let Some(data) = data else {
+            return to_sse(event);
+        };
+        let part = match Message::parse(Bytes::copy_from_slice(data.as_bytes())) {
+            Ok(message) => match message.single() {
+                Some(part) => part.clone(),
+                None => return to_sse(event),
+            },
+            Err(invalid) => {
+                let reason = self.source.clone().with_reason(invalid.reason);
+                let complaint = reason.with_body(&invalid.bytes);
+                if invalid.is_json && invalid.is_answer {
+                    return self.failed(&complaint);
+                }
+                self.complaint.get_or_insert(complaint);
+                return to_sse(event);
+            }
+        };
+        let code = part.raw_at(&["code"]).and_then(|code| code.parse().ok());
+        let refusal = RequestRefusal::new(self.source.status(), code);
+        self.refusal = Some(refusal).filter(|refusal| {
+            matches!(part.kind, Kind::Response { is_error: true, .. })
+                && refusal.may_be_for_session()
+        });
+        match &part.kind {
+            Kind::Response { id, is_error } if id.as_ref().is_none_or(|id| !self.is_its(id)) => {
+                if *is_error {
+                    self.is_answered = true;
+                    let (id, error) = (json!(self.id), String::from_utf8_lossy(&part.body));
+                    let data = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                    let data = Some(data);
+                    return to_sse(Event { data, ..event });
+                }
+                let other = self
+                    .source
+                    .clone()
+                    .with_reason("it answers another request");
+                self.complaint.get_or_insert(other);
+                to_sse(Event {
+                    data: None,
+                    ..event
+                })
+            }
+            Kind::Response { .. } => {
+                self.is_answered = true;
+                to_sse(event)
+            }
+            _ => to_sse(event),
+        }
+    }
+
+    /// Whether an answer with this id is the answer: rmcp reads a number in a text as well.
+    fn is_its(&self, id: &Id) -> bool {
+        match (id, &self.id) {
+            (Id::Text(text), RequestId::String(own)) => **own == *text,
+            (Id::Number(text) | Id::Text(text), RequestId::Number(own)) => *text == own.to_string(),
+            _ => false,
+        }
     }
 }
 
@@ -136,18 +264,41 @@ pub(crate) fn unknown(after: Option<&str>, now: Duration) -> Reconnection {
 pub(crate) fn to_rmcp(mut events: EventStream, source: EventSource) -> SseStream {
     let mut source = Some(source);
     stream::poll_fn(move |context| {
-        events.poll_next(context).map(|next| match next {
+        let Some(open) = &mut source else {
+            return Poll::Ready(None);
+        };
+        let told = match ready!(events.poll_next(context)) {
             Some(Ok(event)) => {
-                if let Some(source) = &mut source {
-                    source.reconnection.received(&event);
-                }
-                Some(Ok(to_sse(event)))
+                open.reconnection.received(&event);
+                Some(match &mut open.awaited {
+                    Some(awaited) => {
+                        let event = awaited.check(event);
+                        if let (Some(refusal), Some(id)) = (awaited.refusal.take(), &open.session) {
+                            open.sessions.suspect(id, refusal);
+                        }
+                        event
+                    }
+                    None => to_sse(event),
+                })
             }
-            Some(Err(error)) => source.take()?.ended(Some(error)),
-            None => source.take()?.ended(None),
-        })
+            Some(Err(error)) => source.take().and_then(|it| it.ended(Some(error))),
+            None => source.take().and_then(|it| it.ended(None)),
+        };
+        Poll::Ready(told.map(Ok))
     })
     .boxed()
+}
+
+/// A stream of this event alone.
+pub(crate) fn of_one(event: Sse) -> SseStream {
+    stream::iter([Ok(event)]).boxed()
+}
+
+pub(crate) fn message(data: String) -> Sse {
+    to_sse(Event {
+        data: Some(data),
+        ..Event::default()
+    })
 }
 
 fn to_sse(event: Event) -> Sse {

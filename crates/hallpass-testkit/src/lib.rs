@@ -78,7 +78,7 @@ pub use leak_check::{Leak, LeakCheck};
 pub use listen::{ListenOptions, LoopbackHost};
 pub use mcp_server::{
     ChallengeStyle, Lifecycle, McpServer, McpServerOptions, Protection, PublishedResource,
-    ResourceMetadataPath,
+    ResourceMetadataPath, ServerTransport,
 };
 pub use person::{BrowserVisit, Decision, Person, Tamper};
 pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};

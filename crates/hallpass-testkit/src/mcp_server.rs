@@ -27,14 +27,16 @@ use crate::{
 
 mod elicitation;
 mod everything;
+mod http_sse;
 mod messages;
 mod options;
 mod tools;
 
+use http_sse::{HttpSse, MESSAGES};
 use messages::{calls, no_handshake};
 pub use options::{
     ChallengeStyle, Lifecycle, McpServerOptions, Protection, PublishedResource,
-    ResourceMetadataPath,
+    ResourceMetadataPath, ServerTransport,
 };
 use tools::Tools;
 
@@ -57,6 +59,7 @@ struct State {
     protection: Mutex<Protection>,
     issuer_inside: Option<IssuerEndpoints>,
     rmcp: StreamableHttpService<Tools, LocalSessionManager>,
+    http_sse: Option<HttpSse>,
 }
 
 impl McpServer {
@@ -76,7 +79,15 @@ impl McpServer {
         // A server whose tokens are another's shows that server's time.
         let clock = options.registry.as_ref().map(TokenRegistry::clock);
         let clock = clock.unwrap_or_else(|| Arc::new(ComputerClock::new()));
+        let http_sse = match options.transport {
+            ServerTransport::StreamableHttp => None,
+            ServerTransport::HttpSse {
+                post_status,
+                endpoint,
+            } => Some(HttpSse::new(post_status, endpoint, everything)),
+        };
         let state = Arc::new(State {
+            http_sse,
             origin: bound.origin().to_owned(),
             path: options.path,
             lifecycle: options.lifecycle,
@@ -112,6 +123,13 @@ impl McpServer {
     /// What the server calls itself, and what a token has to be for.
     pub fn resource(&self) -> String {
         self.state.resource(&self.state.protection())
+    }
+
+    /// Ends every event stream of HTTP+SSE, and its session with it.
+    pub fn end_streams(&self) {
+        if let Some(http_sse) = &self.state.http_sse {
+            http_sse.end_streams();
+        }
     }
 
     /// Changes how the server protects itself from the next request on.
@@ -273,6 +291,10 @@ impl State {
         reply.with(header::WWW_AUTHENTICATE, challenge.trim_end())
     }
 
+    fn is_for_messages(&self, request: &Received) -> bool {
+        self.http_sse.is_some() && request.path == MESSAGES
+    }
+
     async fn respond(&self, request: Received) -> Reply {
         let protection = self.protection();
         if Some(&request.path) == self.metadata_path(&protection).as_ref() {
@@ -287,6 +309,7 @@ impl State {
             }
             Some(there) if request.path == *there => {}
             None if request.path == self.path => {}
+            _ if self.is_for_messages(&request) => {}
             _ => {
                 return match &self.issuer_inside {
                     Some(IssuerEndpoints(issuer)) => issuer.answer(request).await,
@@ -294,8 +317,17 @@ impl State {
                 };
             }
         }
-        if let Err(refused) = self.admit(&protection, &request) {
+        if !protection.is_open
+            && let Err(refused) = self.admit(&protection, &request)
+        {
             return self.refusal(&protection, &refused);
+        }
+        if let Some(http_sse) = &self.http_sse {
+            return match request.method {
+                Method::GET if request.path != MESSAGES => http_sse.stream(),
+                Method::POST if request.path == MESSAGES => http_sse.post(&request).await,
+                _ => http_sse.refusal(),
+            };
         }
         if self.lifecycle == Lifecycle::WithoutHandshake && calls(&request.body, "initialize") {
             return no_handshake(&request.body);
@@ -313,7 +345,10 @@ impl Answering for State {
         let protection = self.protection();
         let endpoint = if Some(&request.path) == self.metadata_path(&protection).as_ref() {
             Endpoint::ResourceMetadata
-        } else if request.path == self.path || Some(&request.path) == protection.moved_to.as_ref() {
+        } else if request.path == self.path
+            || Some(&request.path) == protection.moved_to.as_ref()
+            || self.is_for_messages(request)
+        {
             if request.method == Method::GET {
                 return vec![Endpoint::Mcp, Endpoint::Stream];
             }

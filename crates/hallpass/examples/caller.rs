@@ -15,7 +15,7 @@ use std::{
 };
 
 use hallpass::{
-    BoxFuture, Hallpass,
+    BoxFuture, ClientError, Diagnostic, Hallpass,
     login::{Interaction, LoginEvent, OpenError},
     store::{FileStore, KeyFile},
 };
@@ -41,12 +41,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .interactive(Arc::clone(&browser) as Arc<dyn Interaction>)
         .build()?;
 
-    let client = ().serve(hallpass.transport()).await?;
+    let client = ().serve(hallpass.transport()).await.map_err(told)?;
     for call in calls {
         let (tool, count) = call.split_once('*').unwrap_or((call, "1"));
         for _ in 0..count.parse::<usize>()? {
             let request = CallToolRequestParams::new(tool.to_owned());
-            let answer = client.call_tool(request).await?;
+            let answer = client.call_tool(request).await.map_err(told)?;
             if answer.is_error == Some(true) {
                 return Err(format!("{tool} has failed").into());
             }
@@ -57,6 +57,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     hallpass.close(std::time::Duration::from_secs(10)).await?;
     println!("{}", browser.opened.load(Ordering::SeqCst));
     Ok(())
+}
+
+/// What the host says where a request fails: rmcp's errors in plain words, and what to do.
+fn told(error: impl Into<ClientError>) -> String {
+    let error = error.into();
+    let mut lines = vec![format!("{error} ({})", error.remedy().as_str())];
+    lines.extend(error.hints().iter().map(ToString::to_string));
+    lines.join("\n")
 }
 
 /// A command in the place of a window.

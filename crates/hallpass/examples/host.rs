@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
-    BoxFuture, Hallpass,
+    BoxFuture, ClientError, Diagnostic, Hallpass,
     login::{Interaction, LoginEvent, OpenError},
     store::{FileStore, KeyFile},
 };
@@ -29,6 +29,14 @@ impl Interaction for MyWindow {
     }
 }
 
+/// What the host says where a request fails: rmcp's errors in plain words, and what to do.
+fn told(error: impl Into<ClientError>) -> String {
+    let error = error.into();
+    let mut lines = vec![format!("{error} ({})", error.remedy().as_str())];
+    lines.extend(error.hints().iter().map(ToString::to_string));
+    lines.join("\n")
+}
+
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "an example prints")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,8 +55,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .interactive(Arc::new(MyWindow))
         .build()?;
 
-    let client = ().serve(hallpass.transport()).await?;
-    for tool in client.list_all_tools().await? {
+    let client = ().serve(hallpass.transport()).await.map_err(told)?;
+    for tool in client.list_all_tools().await.map_err(told)? {
         println!("{}", tool.name);
     }
     client.cancel().await?;

@@ -9,6 +9,7 @@ use hallpass_core::{
 use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
+use hallpass_mcp::{DEFAULT_MAX_MESSAGE_BYTES, TransportKind};
 use hallpass_oauth::ClientKeyError;
 use hallpass_service::{ServiceClient, ServiceGrant, ServiceLogin};
 use hallpass_session::{CircuitBreakers, OsEntropy, Session, SystemClock};
@@ -29,6 +30,8 @@ pub struct HallpassBuilder {
     sign_in: SignInMethod,
     token_source: Option<Arc<dyn TokenSource>>,
     proactive_refresh: bool,
+    max_message_bytes: usize,
+    transport: TransportKind,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -61,6 +64,8 @@ impl HallpassBuilder {
             sign_in: SignInMethod::None,
             token_source: None,
             proactive_refresh: false,
+            max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            transport: TransportKind::Auto,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
         }
@@ -167,6 +172,22 @@ impl HallpassBuilder {
         self
     }
 
+    /// How many bytes a message of the server may have, other than
+    /// [`DEFAULT_MAX_MESSAGE_BYTES`]: a JSON body, or one event of a stream. Hints name it
+    /// `max_message_size`.
+    #[must_use]
+    pub fn max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// How the server is spoken to, other than [`TransportKind::Auto`].
+    #[must_use]
+    pub fn transport_kind(mut self, kind: TransportKind) -> Self {
+        self.transport = kind;
+        self
+    }
+
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -233,6 +254,8 @@ impl HallpassBuilder {
         Ok(Hallpass {
             http,
             session,
+            max_message_bytes: self.max_message_bytes,
+            transport: self.transport,
             clock: self.clock,
         })
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason};
-use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, probe};
+use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, TransportKind, probe};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
@@ -15,6 +15,8 @@ use crate::{Error, HallpassBuilder};
 pub struct Hallpass {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) session: Session,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) transport: TransportKind,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -27,7 +29,7 @@ impl Hallpass {
     /// A transport for rmcp's `serve`. It signs in when the server asks for it, if an authorizer was
     /// supplied, and repeats the refused request by itself.
     pub fn transport(&self) -> Transport {
-        let client = hallpass_rmcp::Client::new(self.session.clone(), Arc::clone(&self.http));
+        let client = hallpass_rmcp::Client::at(self.endpoint());
         hallpass_rmcp::transport(client, &self.key().server)
     }
 
@@ -35,6 +37,8 @@ impl Hallpass {
     /// and does not use rmcp.
     pub fn endpoint(&self) -> AuthorizedEndpoint {
         AuthorizedEndpoint::new(self.session.clone(), Arc::clone(&self.http))
+            .with_max_message_bytes(self.max_message_bytes)
+            .with_transport(self.transport)
     }
 
     /// The session below the transport, for a host that needs a fresh token itself.

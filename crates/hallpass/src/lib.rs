@@ -8,7 +8,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use hallpass::{Hallpass, store::{FileStore, KeyFile}};
+//! use hallpass::{ClientError, Diagnostic, Hallpass, store::{FileStore, KeyFile}};
 //! use rmcp::ServiceExt;
 //!
 //! # async fn host(folder: &std::path::Path, my_interaction: Arc<dyn hallpass::login::Interaction>) -> Result<(), Box<dyn std::error::Error>> {
@@ -19,8 +19,9 @@
 //!     .build()?;
 //!
 //! let client = ().serve(hallpass.transport()).await?;
-//! for tool in client.list_all_tools().await? {
-//!     println!("{}", tool.name);
+//! match client.list_all_tools().await.map_err(ClientError::from) {
+//!     Ok(tools) => tools.iter().for_each(|tool| println!("{}", tool.name)),
+//!     Err(error) => println!("{error}: {}", error.remedy().as_str()),
 //! }
 //! client.cancel().await?;
 //! hallpass.close(std::time::Duration::from_secs(10)).await?;
@@ -52,7 +53,7 @@ pub use hallpass_core::{
     Remedy, Resource, ResourceMismatch, Scopes, ScopesError, ServerSettings, ServerUrl, Subject,
     Timestamp, TokenSource, UrlError, block_on,
 };
-pub use hallpass_rmcp::{Error as TransportError, Transport};
+pub use hallpass_rmcp::{ClientError, Error as TransportError, Transport};
 pub use hallpass_session::{
     OsEntropy, Session, SessionError, SignOut, SignedOut, SystemClock, Token,
 };
@@ -159,10 +160,12 @@ pub mod text {
 pub mod mcp {
     pub use hallpass_mcp::{
         Anonymous, AttemptBudget, Authorization, AuthorizationError, AuthorizedEndpoint,
-        BodyTooLarge, ChallengeResponse, Content, Endpoint, Error, Event, EventParser, EventStream,
-        EventTooLarge, Interactivity, InvalidHeader, InvalidMessage, LAST_EVENT_ID,
-        MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Reconnection, RedirectError, RedirectReason, Request,
-        RequestError, Response, ServerStream, StreamResponse, TokenAuthorization,
-        TooManyChallenges, UnexpectedStatus,
+        BodyTooLarge, ChallengeResponse, Content, DEFAULT_MAX_MESSAGE_BYTES, Endpoint,
+        EndpointError, Error, Event, EventParser, EventStream, EventTooLarge, Interactivity,
+        InvalidHeader, InvalidMessage, LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID,
+        Reconnection, RedirectError, RedirectReason, Request, RequestError, RequestRefusal,
+        Response, ServerStream, SessionLost, SessionRenewals, SseConnection, SseError,
+        StreamResponse, TokenAuthorization, TooManyChallenges, TransportKind, Unanswered,
+        UnexpectedStatus,
     };
 }

@@ -6,7 +6,7 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use hallpass::{
-    BoxFuture, Hallpass,
+    BoxFuture, ClientError, Diagnostic, Hallpass,
     login::{Interaction, LoginEvent, OpenError},
     store::{FileStore, KeyFile},
 };
@@ -32,6 +32,14 @@ impl Interaction for Window {
     }
 }
 
+/// What the host says where a request fails: rmcp's errors in plain words, and what to do.
+fn told(error: impl Into<ClientError>) -> String {
+    let error = error.into();
+    let mut lines = vec![format!("{error} ({})", error.remedy().as_str())];
+    lines.extend(error.hints().iter().map(ToString::to_string));
+    lines.join("\n")
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = AuthorizationServer::start(Default::default()).await?;
@@ -46,8 +54,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .interactive(Arc::new(Window))
             .build()?;
         println!("{start}:");
-        let client = ().serve(hallpass.transport()).await?;
-        for tool in client.list_all_tools().await? {
+        let client = ().serve(hallpass.transport()).await.map_err(told)?;
+        for tool in client.list_all_tools().await.map_err(told)? {
             println!("  {}", tool.name);
         }
         client.cancel().await?;

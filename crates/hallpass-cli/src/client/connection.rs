@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hallpass::{CredentialKey, Diagnostic as _, Remedy, TransportError};
+use hallpass::{ClientError, CredentialKey, Diagnostic as _, Remedy};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
@@ -33,21 +33,29 @@ pub(crate) struct Connection<'a> {
 async fn serve(
     setup: &Setup,
     program: &Program,
-) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
+) -> Result<RunningService<RoleClient, Listener>, ClientError> {
     let listener = || Listener::new(program, setup.hallpass.key());
     let transport = || setup.hallpass.transport();
     let refused = match listener().serve(transport()).await {
         Err(ClientInitializeError::JsonRpcError(refused)) => refused,
-        other => return other,
+        other => return other.map_err(ClientError::from),
     };
+    let refused = ClientError::from(ClientInitializeError::JsonRpcError(refused));
+    if refused.server_error().is_none() {
+        // It was not the server that said so.
+        return Err(refused);
+    }
     let without = ClientLifecycleMode::Discover {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
     };
     let client = listener().serve_with_lifecycle(transport(), without).await;
-    client.map_err(|error| match TransportError::find_in_chain(&error) {
-        // It was not the message that was refused.
-        Some(behind) if matches!(behind.remedy(), Remedy::SignIn | Remedy::Retry) => error,
-        _ => ClientInitializeError::JsonRpcError(refused),
+    client.map_err(|error| {
+        let error = ClientError::from(error);
+        match error.remedy() {
+            // It was not the message that was refused.
+            Remedy::SignIn | Remedy::Retry => error,
+            Remedy::Configure | Remedy::Report => refused,
+        }
     })
 }
 

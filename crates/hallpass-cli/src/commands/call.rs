@@ -154,7 +154,8 @@ fn refused(call: &Call, wrong: SchemaError) -> CommandError {
     let failed = hint.into_iter().fold(failed, CommandError::hint);
     failed.hint(format!(
         "`hallpass tools {} {}` shows its arguments; `--no-validate` sends them unchecked",
-        call.server.url, call.tool
+        call.server.words(),
+        call.tool
     ))
 }
 

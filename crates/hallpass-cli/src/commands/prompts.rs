@@ -92,7 +92,10 @@ fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
             output.line(format!("    {name}  {required}  {description}").trim_end());
         }
     }
-    let one = format!("hallpass prompts {} PROMPT key=value", command.server.url);
+    let one = format!(
+        "hallpass prompts {} PROMPT key=value",
+        command.server.words()
+    );
     listing::end::<Prompt>(prompts.is_empty(), &one, "gets one", output);
     output.data_only(&json!({ "prompts": prompts }));
 }

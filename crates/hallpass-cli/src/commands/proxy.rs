@@ -15,6 +15,7 @@ use crate::{
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
+    setting_options,
     setup::{self, User},
     store,
     terminal::Terminal,
@@ -45,11 +46,14 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let (server, configured) = server::configured(program, &proxy.server, user)?;
     let login = format!(
         "run `{}` in a terminal",
-        ServerRef::new(&key, program).line("login")
+        ServerRef::new(&key, program)
+            .keeping(&proxy.server)
+            .line("login")
     );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))
-        .sign_in_hint(login);
+        .sign_in_hint(login)
+        .hint_text(setting_options::describe);
     if interactive {
         served = served.interactive();
     }

@@ -73,7 +73,7 @@ async fn list(
         listing::show(template, output);
     }
     let is_empty = resources.is_empty() && templates.is_empty();
-    let one = format!("hallpass resources {} URI", command.server.url);
+    let one = format!("hallpass resources {} URI", command.server.words());
     listing::end::<Resource>(is_empty, &one, "reads one", output);
     output.data_only(&json!({ "resources": resources, "templates": templates }));
     Ok(())

@@ -41,7 +41,7 @@ pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Comman
     for tool in &tools {
         in_short(tool, output);
     }
-    let one = format!("hallpass tools {} TOOL", command.server.url);
+    let one = format!("hallpass tools {} TOOL", command.server.words());
     listing::end::<Tool>(tools.is_empty(), &one, "shows one in full", output);
     output.data_only(&json!({ "tools": tools }));
     Ok(())
@@ -105,7 +105,7 @@ fn in_full(tool: &Tool, command: &Tools, output: &Output) {
         .collect();
     let call = format!(
         "hallpass call {} {}",
-        command.server.url,
+        command.server.words(),
         text::line(&tool.name)
     );
     output.line(&format!("\nCall it\n    {call}{}", words.concat()));

@@ -26,6 +26,7 @@ mod first_steps;
 mod forget_client;
 #[cfg(unix)]
 mod hostile;
+mod http_sse;
 mod import;
 mod import_confirmation;
 mod import_credentials;
@@ -45,6 +46,7 @@ mod registered_client;
 #[cfg(unix)]
 mod script_contract;
 mod secrets;
+mod server_answers;
 mod shared_sign_in;
 #[cfg(unix)]
 mod signals;

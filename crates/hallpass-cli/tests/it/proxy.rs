@@ -31,8 +31,12 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn start(fixture: &Fixture, options: &[&str]) -> Self {
-        let url = fixture.url();
-        let arguments = [&["proxy", url.as_str()], options].concat();
+        Self::start_at(fixture, &fixture.url(), options)
+    }
+
+    /// In front of the server at `url`.
+    pub(crate) fn start_at(fixture: &Fixture, url: &str, options: &[&str]) -> Self {
+        let arguments = [&["proxy", url], options].concat();
         let mut child = fixture
             .command(&arguments)
             .stdin(std::process::Stdio::piped())
@@ -57,7 +61,7 @@ impl Host {
     }
 
     /// The answer to a request; what else comes before it is passed over.
-    async fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
         self.say(json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
             .await;
         loop {

@@ -199,9 +199,7 @@ fn document() -> PathBuf {
 async fn walk_through_matches_terminal() {
     let mut recording = Recording::new();
     recording.says("## A server to try it on");
-    recording.says(
-        "This server runs on the same machine. A remote server behaves the same.",
-    );
+    recording.says("This server runs on the same machine. A remote server behaves the same.");
     let (_serving, text) = recording.serves("hallpass demo --serve", "hallpass doctor");
     let mut urls = text.lines().filter_map(|line| line.split("http://").nth(1));
     let origin = |url: &str| url.split('/').next().unwrap().to_owned();

@@ -103,7 +103,7 @@ fn unfinished_event_is_dropped() {
 
 #[test]
 fn cap_holds_for_each_event() {
-    let too_large = "error: an event of the stream is larger than 9 bytes";
+    let too_large = "error: an event of the server's stream is larger than 9 bytes";
     let check = |stream: &str, expected: &[&str]| {
         assert_eq!(read(9, [stream.as_bytes()]), expected, "{stream:?}");
         assert_eq!(read(9, stream.as_bytes().chunks(1)), expected, "{stream:?}");

@@ -60,16 +60,16 @@ fn body_beyond_its_cap_is_an_error() {
             Ok(body) => assert_eq!(Ok(std::str::from_utf8(&body).unwrap()), expected),
             Err(error) => {
                 assert_eq!(Err(error.to_string().as_str()), expected);
-                assert_eq!(error.remedy(), Remedy::Report);
+                assert_eq!(error.remedy(), Remedy::Configure);
                 assert!(matches!(error, Error::BodyTooLarge(_)));
             }
         }
     };
     check(6, Ok("abcdef"));
     check(usize::MAX, Ok("abcdef"));
-    check(5, Err("the answer is larger than 5 bytes"));
-    check(2, Err("the answer is larger than 2 bytes"));
-    check(0, Err("the answer is larger than 0 bytes"));
+    check(5, Err("the server's answer is larger than 5 bytes"));
+    check(2, Err("the server's answer is larger than 2 bytes"));
+    check(0, Err("the server's answer is larger than 0 bytes"));
     let broken = send(answer(200).with_chunk("abc").with_body_error(BREAK));
     let error = block_on(broken.read(100)).unwrap_err();
     assert_eq!(error.remedy(), Remedy::Retry);
@@ -133,8 +133,8 @@ fn stream_ends_with_its_first_error() {
     check(
         stream().with_chunk("\n\ndata: c\n\n"),
         20,
-        "an event of the stream is larger than 20 bytes",
-        Remedy::Report,
+        "an event of the server's stream is larger than 20 bytes",
+        Remedy::Configure,
     );
 }
 

@@ -138,7 +138,8 @@ async fn too_large_message_is_refused_under_its_id() {
     host.call(1, "tools/call").await;
     let answer = host.hear().await;
     assert!(
-        answer.contains("\"id\":1,") && answer.contains("33554432"),
+        answer.contains("\"id\":1,")
+            && answer.contains("larger than 32 MiB; set `max_message_size`"),
         "{answer}"
     );
     assert_eq!(host.leave().await, [""; 0]);

@@ -32,8 +32,13 @@ impl Seen {
 
     /// The number that is the message's id.
     pub(crate) fn id(&self) -> String {
-        let (_, after) = self.body.split_once("\"id\":").unwrap();
-        after.split([',', '}']).next().unwrap().trim().to_owned()
+        self.id_text().unwrap()
+    }
+
+    /// The message's id as it is written, if it has one.
+    pub(crate) fn id_text(&self) -> Option<String> {
+        let (_, after) = self.body.split_once("\"id\":")?;
+        Some(after.split([',', '}']).next()?.trim().to_owned())
     }
 }
 
@@ -283,6 +288,15 @@ pub(crate) fn event(id: &str, data: &str) -> String {
 /// The usual server's answers to the handshake, with the session `s1`; none to anything else.
 pub(crate) fn handshake(seen: &Seen) -> Option<Reply> {
     handshake_of("2025-06-18", seen)
+}
+
+/// The answer to a `ping` in a session that the server knows.
+pub(crate) fn pong(seen: &Seen) -> Option<Reply> {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#,
+        seen.id_text()?
+    );
+    seen.is("ping").then(|| Reply::json(body))
 }
 
 /// The same of a server with this protocol version.

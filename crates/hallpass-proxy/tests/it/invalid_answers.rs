@@ -4,7 +4,7 @@ use hallpass_testkit::Gate;
 use serde_json::Value;
 
 use crate::{
-    fake_server::{FakeServer, Reply, Seen, event, handshake},
+    fake_server::{FakeServer, Reply, Seen, event, handshake, pong},
     host::{Host, INITIALIZE, INITIALIZED},
 };
 
@@ -90,7 +90,7 @@ async fn invalid_answer_ends_its_call_with_an_error() {
     cases.extend(PAGES.map(|body| (429, "text/event-stream", body)));
     let table = cases.clone();
     let server = FakeServer::start(move |seen: &Seen| {
-        handshake(seen).unwrap_or_else(|| {
+        handshake(seen).or_else(|| pong(seen)).unwrap_or_else(|| {
             let (status, media_type, body) = table[seen.id().parse::<usize>().unwrap() - 1];
             answer(status, media_type, body, &seen.id())
         })

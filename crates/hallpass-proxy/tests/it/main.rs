@@ -13,6 +13,7 @@ mod cancellations;
 mod connection_breaks;
 mod fake_server;
 mod host;
+mod http_sse;
 mod invalid_answers;
 mod invalid_requests;
 mod lifecycles;

@@ -1,4 +1,5 @@
-//! A 404 to the GET of a session: the session is lost, or there is no such route.
+//! Whether a session is lost: a 404 to the GET of one may say that there is no such route, and other
+//! refusals than 404 may be for the request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,4 +96,129 @@ async fn get_answered_404_is_repeated_while_the_ping_has_no_answer() {
     Host::wait(&clock, Duration::from_secs(60)).await;
     assert_eq!((gets(&server), server.count("ping")), (3, 3));
     assert_eq!(server.count("initialize"), 1);
+}
+
+/// Knows the newest session alone, and refuses what comes in another one so.
+async fn forgetful(refuse: impl Fn(&Seen) -> Reply + Send + 'static) -> FakeServer {
+    let (mut sessions, mut is_known) = (0, true);
+    FakeServer::start(move |seen: &Seen| {
+        if seen.is("initialize") {
+            sessions += 1;
+            is_known = true;
+            return handshake(seen)
+                .unwrap()
+                .header("mcp-session-id", format!("s{sessions}"));
+        }
+        if seen.is("forget") {
+            is_known = false;
+            return Reply::json(result(&seen.id()));
+        }
+        if let Some(reply) = handshake(seen) {
+            return reply;
+        }
+        if is_known {
+            Reply::json(result(&seen.id()))
+        } else {
+            refuse(seen)
+        }
+    })
+    .await
+}
+
+fn refusal(status: u16, code: i64) -> Reply {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"no"}}}}"#);
+    Reply::status(status)
+        .header("content-type", "application/json")
+        .chunk(body)
+}
+
+fn refusal_event(seen: &Seen) -> Reply {
+    let id = seen.id();
+    Reply::events(format!(
+        "data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32000,\"message\":\"no\"}}}}\n\n"
+    ))
+}
+
+type Refuse = fn(&Seen) -> Reply;
+
+const REFUSALS: [(Refuse, &str); 6] = [
+    (|_| Reply::status(400), "so it has not run"),
+    (|_| Reply::status(409), "so it has not run"),
+    (|_| refusal(400, -32600), "so it has not run"),
+    (|_| refusal(200, -32600), "so it has not run"),
+    (|_| refusal(200, -32000), "it may have run"),
+    (refusal_event, "it may have run"),
+];
+
+#[tokio::test]
+async fn session_refused_in_other_words_than_404_is_opened_again_once_a_minute() {
+    for (refuse, _) in REFUSALS {
+        let server = forgetful(refuse).await;
+        let (mut host, clock) = host(&server).await;
+        host.call(1, "forget").await;
+        host.hear().await;
+        host.call(2, "tools/list").await;
+        assert_eq!(host.hear().await, result("2"));
+        assert_eq!((server.count("initialize"), server.count("ping")), (2, 1));
+        // No other one within a minute: the refusal is the answer.
+        host.call(3, "forget").await;
+        host.hear().await;
+        host.call(4, "tools/list").await;
+        assert!(host.hear().await.contains("\"error\""));
+        assert_eq!((server.count("initialize"), server.count("ping")), (2, 1));
+        clock.advance(Duration::from_secs(60));
+        host.call(5, "tools/list").await;
+        assert_eq!(host.hear().await, result("5"));
+        assert_eq!(server.count("initialize"), 3);
+        assert_eq!(host.leave().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn call_in_a_lost_session_is_an_error_and_the_next_one_has_a_session() {
+    for (refuse, outcome) in REFUSALS {
+        let server = forgetful(refuse).await;
+        let (mut host, _clock) = host(&server).await;
+        host.call(1, "forget").await;
+        host.hear().await;
+        host.call(2, "tools/call").await;
+        let error = host.hear().await;
+        assert!(error.contains("has lost the session"), "{error}");
+        assert!(error.contains(outcome), "{error}");
+        assert!(error.contains("\"id\":2"), "{error}");
+        host.call(3, "tools/call").await;
+        assert_eq!(host.hear().await, result("3"));
+        assert_eq!(
+            (server.count("initialize"), server.count("tools/call")),
+            (2, 2)
+        );
+        assert_eq!(host.leave().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn refusal_that_a_ping_does_not_get_is_passed_on() {
+    let refuse = |seen: &Seen| {
+        if seen.is("ping") {
+            return Reply::json(result(&seen.id()));
+        }
+        if seen.is("tools/list") {
+            return refusal_event(seen);
+        }
+        refusal(400, -32600)
+    };
+    let server = forgetful(refuse).await;
+    let (mut host, _clock) = host(&server).await;
+    host.call(1, "forget").await;
+    host.hear().await;
+    for (id, method, code) in [(2, "tools/call", "-32600"), (3, "tools/list", "-32000")] {
+        host.call(id, method).await;
+        let answer = host.hear().await;
+        assert!(
+            answer.contains(&format!("\"id\":{id},")) && answer.contains(code),
+            "{answer}"
+        );
+    }
+    assert_eq!((server.count("initialize"), server.count("ping")), (1, 2));
+    assert_eq!(host.leave().await, [""; 0]);
 }

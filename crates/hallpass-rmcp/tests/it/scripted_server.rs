@@ -143,6 +143,22 @@ impl Fixture {
         self.requests().iter().map(line).collect()
     }
 
+    /// The method of each message that was posted, and its session.
+    pub(crate) fn posted(&self) -> Vec<String> {
+        let requests = self.requests();
+        let posts = requests
+            .iter()
+            .filter(|it| it.request.method() == Method::POST);
+        posts
+            .map(|sent| {
+                let message: serde_json::Value =
+                    serde_json::from_slice(sent.request.body()).unwrap();
+                let method = message["method"].as_str().unwrap_or("-");
+                format!("{method} {}", sent.header("mcp-session-id").unwrap_or("-"))
+            })
+            .collect()
+    }
+
     /// The last request's header.
     pub(crate) fn sent(&self, name: &str) -> Option<String> {
         self.requests().last()?.header(name).map(str::to_owned)

@@ -168,7 +168,7 @@ fn too_large_event_without_id_is_not_fetched_again() {
 #[test]
 fn too_large_response_leaves_the_server_stream_open() {
     run(async {
-        let large = format!("data: {}\n\n", "x".repeat(17 << 20));
+        let large = format!("data: {}\n\n", "x".repeat(33 << 20));
         let fixture = Fixture::signed_in([events(&large), events("data: a\n\n")]).await;
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
         let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
@@ -180,7 +180,8 @@ fn too_large_response_leaves_the_server_stream_open() {
         let StreamableHttpPostResponse::Sse(stream, _) = posted.await.unwrap() else {
             panic!("no stream");
         };
-        assert!(read(stream).await.is_empty());
+        let told = read(stream).await;
+        assert!(told[0].contains("is larger than 32 MiB"), "{told:?}");
         assert!(get(&fixture, Some("s-1"), None).await.is_ok());
     });
 }

@@ -18,6 +18,8 @@ pub struct McpServerOptions {
     pub path: String,
     /// How clients begin.
     pub lifecycle: Lifecycle,
+    /// The transport that it speaks.
+    pub transport: ServerTransport,
     /// Whether plain answers come as JSON; otherwise as an event stream.
     pub json_response: bool,
     /// Whether it can do more than a few plain tools: progress, a log, questions to a user,
@@ -42,6 +44,7 @@ impl Default for McpServerOptions {
             registry: None,
             path: "/mcp".to_owned(),
             lifecycle: Lifecycle::default(),
+            transport: ServerTransport::default(),
             json_response: false,
             everything: false,
             protection: Protection::default(),
@@ -80,9 +83,26 @@ pub enum Lifecycle {
     WithoutHandshake,
 }
 
+/// The transport that an MCP server speaks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ServerTransport {
+    /// Streamable HTTP (MCP 2025-03-26 and later).
+    #[default]
+    StreamableHttp,
+    /// HTTP+SSE (MCP 2024-11-05): its URL is that of the event stream.
+    HttpSse {
+        /// The status of a POST to its URL, which is how a client of streamable HTTP begins.
+        post_status: u16,
+        /// The endpoint that its streams name in the place of the real one.
+        endpoint: Option<String>,
+    },
+}
+
 /// How an MCP server protects itself, in what servers in the world differ by.
 #[derive(Debug, Clone, Default)]
 pub struct Protection {
+    /// Whether requests without a token are let in.
+    pub is_open: bool,
     /// The issuers in its metadata, in its order of preference.
     pub authorization_servers: Vec<String>,
     /// What it calls itself in its metadata. A token has to be for exactly this text.
