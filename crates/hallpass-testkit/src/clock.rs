@@ -108,7 +108,9 @@ impl Clock for FakeClock {
         let end = self.monotonic().saturating_add(duration);
         let mut time = self.time.subscribe();
         let asleep = Asleep::new(self.sleepers.clone());
-        let advancing = (duration <= self.max_instant_sleep).then(|| self.clone());
+        // No sleep at all ends without a yield.
+        let is_instant = !duration.is_zero() && duration <= self.max_instant_sleep;
+        let advancing = is_instant.then(|| self.clone());
         Box::pin(async move {
             let _asleep = asleep;
             if let Some(clock) = advancing {
