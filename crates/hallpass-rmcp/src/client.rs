@@ -213,7 +213,7 @@ impl Client {
             return answer;
         };
         let Some(refusal) = refusal(status, &answer) else {
-            self.sessions.answered(outgoing.id());
+            self.sessions.complete(outgoing.id());
             return answer;
         };
         if !self.has_lost_session(&id, &ping, refusal).await {
@@ -280,7 +280,7 @@ impl Client {
             return Ok(StreamableHttpPostResponse::Accepted);
         };
         let answer = answer.wait(outgoing, &self.sessions).await?;
-        self.sessions.answered(outgoing.id());
+        self.sessions.complete(outgoing.id());
         let session = outgoing.is_initialize().then(|| connection.id().to_owned());
         Ok(StreamableHttpPostResponse::Json(answer, session))
     }

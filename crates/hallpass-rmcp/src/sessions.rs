@@ -90,7 +90,7 @@ impl Sessions {
     }
 
     /// The request `id` has its answer. Its number may serve again, for another connection.
-    pub(crate) fn answered(&self, id: Option<&RequestId>) {
+    pub(crate) fn complete(&self, id: Option<&RequestId>) {
         if let Some(id) = id {
             self.state().repeated.retain(|it| it != id);
         }
