@@ -12,7 +12,14 @@ use tokio::sync::{
 };
 use url::Url;
 
-use crate::{browser, environment::Environment, output::Output, text};
+use crate::{
+    browser,
+    environment::Environment,
+    exit::{Code, CommandError},
+    output::Output,
+    program::Program,
+    text,
+};
 
 /// Talks on standard error; opens the browser unless it was told not to.
 #[derive(Debug)]
@@ -157,6 +164,26 @@ impl Interaction for Terminal {
             _ => {}
         }
     }
+}
+
+/// Asks for confirmation. Where no user can answer, `--yes` is required.
+pub(crate) async fn confirm(
+    command: &str,
+    question: &str,
+    canceled: &'static str,
+    program: &Program,
+) -> Result<(), CommandError> {
+    if !program.environment.stdin_is_terminal() {
+        let what = format!("{command} needs a confirmation");
+        return Err(CommandError::usage(what).hint("`--yes` confirms it"));
+    }
+    program.output.ask(question);
+    let answer = InputLines::new(&program.environment).line().await;
+    let answer = answer.unwrap_or_default().trim().to_lowercase();
+    if matches!(answer.as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(CommandError::new(canceled).code(Code::Refused))
 }
 
 /// The lines that the user types. The thread that reads them ends with the process: a read from a

@@ -40,5 +40,6 @@ pub use self::{
     forget::Forgotten,
     inventory::Inventory,
     rekey::Rekeyed,
+    reset::UndoneReset,
     unreadable::Unreadable,
 };

@@ -58,7 +58,9 @@ mod local_locks;
 mod memory;
 mod passphrase;
 
-pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
+pub use file::{
+    Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, UndoneReset, Unreadable,
+};
 pub use folder::{FilePermissions, read_private, replace_file};
 pub use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 pub use key_file::KeyFile;

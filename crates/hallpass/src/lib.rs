@@ -144,7 +144,7 @@ pub mod store {
     pub use hallpass_store::{
         Exported, FilePermissions, FileStore, Forgotten, Imported, Inventory, KeyError,
         KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, KeySources, MemoryStore, Passphrase,
-        Rekeyed, SealingKey, Unreadable, read_private, replace_file,
+        Rekeyed, SealingKey, UndoneReset, Unreadable, read_private, replace_file,
     };
 }
 

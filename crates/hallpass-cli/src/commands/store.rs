@@ -39,9 +39,10 @@ enum Task {
     /// Create a new store if the old one can't be opened.
     ///
     /// For a forgotten passphrase, an overwritten key or a missing `store.json`. The old files are moved
-    /// to a folder beside the store. (If only the key is missing, the store recovers by itself.)
+    /// to a folder beside the store. (If only the key is missing, the store recovers by itself.) `--undo`
+    /// puts them back.
     #[command(alias = "start-over")]
-    Reset,
+    Reset(key::Reset),
 }
 
 /// The passphrase of the new key or of the export. Without these options it is prompted for.
@@ -74,6 +75,6 @@ pub(super) async fn run(store: &Store, program: &Program) -> Result<(), CommandE
         Task::Export(export) => bundle::export(export, program).await,
         Task::Import(import) => bundle::import(import, program).await,
         Task::Forget(forget) => forget::run(forget, program).await,
-        Task::Reset => key::reset(program).await,
+        Task::Reset(reset) => key::reset(reset, program).await,
     }
 }

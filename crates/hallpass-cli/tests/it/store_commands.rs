@@ -344,7 +344,11 @@ async fn reset_after_overwritten_key_moves_files() {
         ended.stderr
     );
 
-    let done = result(&fixture, &["store", "reset", "--key-store", "key-file"]).await;
+    let done = result(
+        &fixture,
+        &["store", "reset", "--yes", "--key-store", "key-file"],
+    )
+    .await;
     let moved = done["moved_to"].as_str().unwrap();
     assert_eq!(
         fs::read_dir(moved).unwrap().count(),
@@ -353,6 +357,42 @@ async fn reset_after_overwritten_key_moves_files() {
     );
     fixture.login(&[]).await.expect(0);
     assert_eq!(accounts(&fixture, &[]).await, ["default"]);
+}
+
+#[tokio::test]
+async fn reset_without_confirmation_changes_nothing() {
+    let fixture = two_accounts().await;
+    let ended = fixture.run(&["store", "reset"]).await.expect(2);
+    assert!(
+        ended.stderr.contains("`--yes` confirms it"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(accounts(&fixture, &[]).await, TWO);
+}
+
+#[tokio::test]
+async fn undone_reset_restores_accounts_and_keeps_newer_store() {
+    let fixture = two_accounts().await;
+    let ended = fixture.run(&["store", "reset", "--undo"]).await.expect(2);
+    assert!(
+        ended.stderr.contains("no store was moved away"),
+        "{}",
+        ended.stderr
+    );
+    let reset = ["store", "reset", "--yes", "--key-store", "key-file"];
+    let moved = result(&fixture, &reset).await["moved_to"].clone();
+    fixture.login(&["--account", "newer"]).await.expect(0);
+
+    let undone = result(&fixture, &["store", "reset", "--undo"]).await;
+    assert_eq!(undone["restored_from"], moved);
+    assert_eq!(accounts(&fixture, &[]).await, TWO);
+    fixture.run(&["token", &fixture.url()]).await.expect(0);
+
+    // And once more: the newer store was kept.
+    let again = result(&fixture, &["store", "reset", "--undo"]).await;
+    assert_eq!(again["restored_from"], undone["moved_to"]);
+    assert_eq!(accounts(&fixture, &[]).await, ["newer"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use crate::{KeyError, KeyId, KeyLocation, KeySources, SealingKey, blocking, fold
 /// user. Other processes wait so long for it.
 pub(super) const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The folder for what is moved out of the way.
+const MOVED_AWAY: &str = "moved-away";
+
 /// How often a process that waits to create a store checks whether another one has created it.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -29,15 +32,20 @@ pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
 
 /// A new folder below `moved-away`.
 pub(super) fn new_folder_aside(root: &Path) -> Result<PathBuf, StoreError> {
-    let away = root.join("moved-away");
+    let away = root.join(MOVED_AWAY);
     folder::create(&away)?;
     for number in 1_u32.. {
-        let place = away.join(number.to_string());
+        let place = moved_folder(root, number);
         if folder::create_new(&place)? {
             return Ok(place);
         }
     }
     Ok(away)
+}
+
+/// The folder of this number below `moved-away`.
+pub(super) fn moved_folder(root: &Path, number: u32) -> PathBuf {
+    root.join(MOVED_AWAY).join(number.to_string())
 }
 
 /// Creates the store under its lock, unless another process did so first.

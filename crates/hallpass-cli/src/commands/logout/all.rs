@@ -6,12 +6,8 @@ use serde_json::{Value, json};
 
 use super::Logout;
 use crate::{
-    commands::status,
-    exit::{Code, CommandError},
-    program::Program,
-    server_options::Server,
-    store::Store,
-    terminal::InputLines,
+    commands::status, exit::CommandError, program::Program, server_options::Server, store::Store,
+    terminal,
 };
 
 /// Signs out of every account, one after the other. One that fails keeps none of the others signed in.
@@ -74,23 +70,12 @@ fn with(mut data: Value, error: Value) -> Value {
     data
 }
 
-/// Asks for confirmation; without a terminal `--yes` is required.
 async fn agree(names: &[String], program: &Program) -> Result<(), CommandError> {
-    if !program.environment.stdin_is_terminal() {
-        return Err(
-            CommandError::usage("`logout --all` needs a confirmation").hint("`--yes` confirms it")
-        );
-    }
-    program.output.status(&names.join("\n"));
     let question = match names {
         [_] => "sign out of this account? [y/N] ".to_owned(),
         names => format!("sign out of these {} accounts? [y/N] ", names.len()),
     };
-    program.output.ask(&question);
-    let answer = InputLines::new(&program.environment).line().await;
-    let answer = answer.unwrap_or_default().trim().to_lowercase();
-    if matches!(answer.as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(CommandError::new("canceled: no account was signed out").code(Code::Refused))
+    let question = format!("{}\n{question}", names.join("\n"));
+    let canceled = "canceled: no account was signed out";
+    terminal::confirm("`logout --all`", &question, canceled, program).await
 }

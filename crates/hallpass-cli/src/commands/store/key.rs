@@ -1,13 +1,13 @@
 //! `hallpass store rekey`, `move` and `reset`
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use hallpass::store::{FileStore, KeyLocation, KeySource, KeySources};
 use serde_json::json;
 
 use super::Passphrase;
-use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store};
+use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store, terminal};
 
 /// To another place.
 #[derive(Debug, Args)]
@@ -111,14 +111,36 @@ async fn change(
     Ok(())
 }
 
-pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
+/// A new store, or the old one again.
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+
+    /// Put the store back that the last reset moved away. The store in its place is moved away.
+    #[arg(long)]
+    undo: bool,
+}
+
+pub(super) async fn reset(reset: &Reset, program: &Program) -> Result<(), CommandError> {
     let folder = store::folder(program)?;
+    if reset.undo {
+        return undo_reset(folder, program).await;
+    }
     let sources = store::new_store_sources(program, &folder)?;
+    if !reset.yes {
+        let shown = folder.display();
+        let question = format!("move the store in {shown} away and create a new one? [y/N] ");
+        let canceled = "canceled: the store was not reset";
+        terminal::confirm("`store reset`", &question, canceled, program).await?;
+    }
     let (store, moved) = FileStore::reset(folder, sources).await?;
     let location = store.key_location()?;
     let text = match &moved {
         Some(moved) => format!(
-            "created a new store (key location: {location}); the old files are in {}",
+            "created a new store (key location: {location}); the old files are in {}; \
+             `hallpass store reset --undo` puts them back",
             moved.display()
         ),
         None => format!("created a new store (key location: {location}); there was no old one"),
@@ -127,6 +149,26 @@ pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
         "key_location": location.as_str(),
         "key_id": store.key_id().to_string(),
         "moved_to": moved,
+        "restored_from": null,
+    });
+    program.output.result(&text, &data);
+    Ok(())
+}
+
+async fn undo_reset(folder: PathBuf, program: &Program) -> Result<(), CommandError> {
+    let Some(undone) = FileStore::undo_reset(folder).await? else {
+        return Err(CommandError::usage("no store was moved away by a reset"));
+    };
+    let restored = format!("the store from {} is back", undone.restored_from.display());
+    let text = match &undone.moved_to {
+        Some(moved) => format!("{restored}; the newer one is in {}", moved.display()),
+        None => restored,
+    };
+    let data = json!({
+        "key_location": null,
+        "key_id": null,
+        "moved_to": undone.moved_to,
+        "restored_from": undone.restored_from,
     });
     program.output.result(&text, &data);
     Ok(())
