@@ -60,7 +60,7 @@ impl Challenge {
     }
 
     /// Whether the server says that the token lacks scopes (RFC 6750 §3.1), which alone makes a 403
-    /// a matter of authorisation.
+    /// a matter of authorization.
     pub fn is_insufficient_scope(&self) -> bool {
         self.error.as_deref() == Some("insufficient_scope")
     }

@@ -12,7 +12,7 @@ const ISSUER: &str = "an issuer identifier (RFC 8414 §2)";
 
 /// An authorization server's issuer identifier: the received text beside the parsed URL.
 ///
-/// Two issuers are equal when their texts are: RFC 9207 §2.4 forbids any normalisation, so issuers
+/// Two issuers are equal when their texts are: RFC 9207 §2.4 forbids any normalization, so issuers
 /// that differ by a slash differ.
 #[derive(Clone)]
 pub struct Issuer {

@@ -13,7 +13,7 @@ const RESOURCE: &str = "a resource indicator (RFC 8707 §2)";
 
 /// A resource indicator (RFC 8707 §2): an absolute URI without a fragment, as it was published.
 ///
-/// The text is never re-serialised: `http://localhost:3000` and `http://localhost:3000/` are
+/// The text is never re-serialized: `http://localhost:3000` and `http://localhost:3000/` are
 /// different resources to a server that compares bytes, and stay different here. `Display` has `?…` in
 /// place of the query, which may be the server's own and hold a key.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,11 +1,11 @@
-//! How a request is authorised, hop by hop.
+//! How a request is authorized, hop by hop.
 
 use std::error::Error;
 
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use url::Url;
 
-/// Adds to each hop of a request what authorises it.
+/// Adds to each hop of a request what authorizes it.
 ///
 /// It is asked once for the first request and once more for each redirect that is followed, because
 /// a DPoP proof (RFC 9449 §4.2) names the method and the URL and may be used once. All hops are on

@@ -11,7 +11,7 @@ use crate::{
     RequestError, Response, TokenAuthorization, TooManyChallenges, TransportKind, probe,
 };
 
-/// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
+/// An MCP server's endpoint, authorized by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh.
 #[derive(Clone)]
@@ -200,7 +200,7 @@ impl fmt::Debug for AuthorizedEndpoint {
     }
 }
 
-/// The challenges, when a response is about authorisation: a 401, or a 403 that says
+/// The challenges, when a response is about authorization: a 401, or a 403 that says
 /// `insufficient_scope`.
 fn authorization_challenges(response: &Response) -> Option<Vec<Challenge>> {
     match response.status() {

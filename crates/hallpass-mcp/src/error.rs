@@ -165,7 +165,7 @@ pub struct AuthorizationError {
 
 impl fmt::Display for AuthorizationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request can't be authorised")
+        f.write_str("the request can't be authorized")
     }
 }
 

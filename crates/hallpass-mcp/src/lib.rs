@@ -1,4 +1,4 @@
-//! MCP's streamable HTTP as bytes, and the same authorised by a session.
+//! MCP's streamable HTTP as bytes, and the same authorized by a session.
 //!
 //! A [`Request`] is a POST, GET or DELETE with the headers that MCP defines. An [`Endpoint`] sends it
 //! over any [`HttpClient`](hallpass_core::HttpClient). A [`Response`] shows the status and every header
@@ -23,7 +23,7 @@
 //!   is sent again.
 //! - Every repetition is bounded: [`AttemptBudget`] counts.
 //! - [`jsonrpc`] reads the envelope of a message, and [`probe`] makes the requests that change nothing.
-//! - [`SseConnection`] is the HTTP+SSE transport of MCP 2024-11-05, with the same authorisation;
+//! - [`SseConnection`] is the HTTP+SSE transport of MCP 2024-11-05, with the same authorization;
 //!   [`TransportKind`] says when it is tried.
 //! - [`StreamResponse`] says what the answer to the GET of an event stream means.
 //! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not. Two
@@ -77,7 +77,7 @@
 //! # }
 //! ```
 //!
-//! Authorised by a session:
+//! Authorized by a session:
 //!
 //! ```
 //! use hallpass_core::HttpClient;

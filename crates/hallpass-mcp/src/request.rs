@@ -122,7 +122,7 @@ impl Request {
         &self.method
     }
 
-    /// The headers, without what authorises the request.
+    /// The headers, without what authorizes the request.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }

@@ -15,7 +15,7 @@ pub struct RequestError {
     challenge_response: Option<ChallengeResponse>,
 }
 
-/// The last answer about authorisation.
+/// The last answer about authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChallengeResponse {
     status: StatusCode,
@@ -50,7 +50,7 @@ impl RequestError {
         }
     }
 
-    /// What the server said when it is about authorisation; a bare 401 when there was no token to
+    /// What the server said when it is about authorization; a bare 401 when there was no token to
     /// ask it with.
     pub fn challenge_response(&self) -> Option<&ChallengeResponse> {
         self.challenge_response.as_ref()

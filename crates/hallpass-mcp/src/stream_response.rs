@@ -18,7 +18,7 @@ pub enum StreamResponse {
 }
 
 impl StreamResponse {
-    /// What `response` means. Whether it is about authorisation has been decided before.
+    /// What `response` means. Whether it is about authorization has been decided before.
     pub fn new(response: &Response) -> Self {
         match response.status() {
             status if status.is_success() && response.content() == Content::Events => Self::Open,

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::Authorization;
 
-/// Authorises each hop with a token, and with a proof of its own where the token is bound to a key.
+/// Authorizes each hop with a token, and with a proof of its own where the token is bound to a key.
 #[derive(Debug)]
 pub struct TokenAuthorization<'a> {
     session: &'a Session,
@@ -14,7 +14,7 @@ pub struct TokenAuthorization<'a> {
 }
 
 impl<'a> TokenAuthorization<'a> {
-    /// Authorises with `token`, which `session` has given.
+    /// Authorizes with `token`, which `session` has given.
     pub fn new(session: &'a Session, token: &'a Token) -> Self {
         Self { session, token }
     }

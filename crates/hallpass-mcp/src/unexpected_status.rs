@@ -7,7 +7,7 @@ use http::{StatusCode, header::RETRY_AFTER};
 
 use crate::Response;
 
-/// A status that is neither an answer nor about authorisation.
+/// A status that is neither an answer nor about authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnexpectedStatus {
     status: StatusCode,

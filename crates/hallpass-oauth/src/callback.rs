@@ -165,7 +165,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// RFC 9207 §2.4, all four rows. Texts are compared as they are: no normalisation.
+/// RFC 9207 §2.4, all four rows. Texts are compared as they are: no normalization.
 fn check_issuer(issuer: &Issuer, advertised: bool, iss: &[Cow<'_, str>]) -> Result<(), Reason> {
     match iss {
         [] if advertised => Err(Reason::NoIssuer {

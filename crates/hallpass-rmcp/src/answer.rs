@@ -29,7 +29,7 @@ use crate::{
 /// How much of a body is read for the words in it.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// The answer to a POST. Whether it is about authorisation or the session has been seen to.
+/// The answer to a POST. Whether it is about authorization or the session has been seen to.
 pub(crate) async fn to_post(
     response: Response,
     outgoing: &Outgoing,
@@ -189,7 +189,7 @@ pub(crate) fn to_get(
             "the server gives no event stream, and is not asked again"
         );
     }
-    // The one outcome that rmcp does not repeat, besides those about authorisation.
+    // The one outcome that rmcp does not repeat, besides those about authorization.
     Err(StreamableHttpError::ServerDoesNotSupportSse)
 }
 

@@ -35,7 +35,7 @@ use crate::{
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
 pub type Transport = StreamableHttpClientTransport<Client>;
 
-/// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
+/// rmcp's HTTP client for one server, authorized by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh. A
 /// request is sent [at most six times](hallpass_mcp::AttemptBudget).
@@ -306,7 +306,7 @@ impl Client {
         sent.map_err(|error| StreamableHttpError::Client(error.into_error().into()))
     }
 
-    /// Whether rmcp's configuration names the session's server, and leaves authorisation to us.
+    /// Whether rmcp's configuration names the session's server, and leaves authorization to us.
     fn check_target(&self, uri: &str, auth_header: Option<&String>) -> Result<(), RmcpError> {
         if auth_header.is_some() {
             return Err(StreamableHttpError::ReservedHeaderConflict(

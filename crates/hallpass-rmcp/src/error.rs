@@ -31,7 +31,7 @@ pub enum Error {
     Http(hallpass_mcp::Error),
     /// The server refuses one fresh token after another.
     TooManyChallenges(TooManyChallenges),
-    /// The server does not do what was asked, for a reason other than authorisation.
+    /// The server does not do what was asked, for a reason other than authorization.
     UnexpectedStatus(UnexpectedStatus),
     /// An answer is no JSON-RPC message, or none to the request.
     InvalidMessage(InvalidMessage),
@@ -155,11 +155,11 @@ pub(crate) fn unsent(error: hallpass_mcp::Error) -> RmcpError {
 }
 
 /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
-/// response about authorisation has to be one of those, unless trying again may help.
+/// response about authorization has to be one of those, unless trying again may help.
 pub(crate) fn stream_error(error: RequestError) -> RmcpError {
     match error.challenge_response() {
         Some(response) if error.remedy() != Remedy::Retry => {
-            tracing::warn!("an event stream ends without authorisation: {error}");
+            tracing::warn!("an event stream ends without authorization: {error}");
             let challenge = response.challenge().to_owned();
             if response.status() == StatusCode::FORBIDDEN {
                 let error = InsufficientScopeError::new(challenge, None);

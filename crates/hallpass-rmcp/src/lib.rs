@@ -2,7 +2,7 @@
 //!
 //! [`Client`] implements rmcp's
 //! [`StreamableHttpClient`](rmcp::transport::streamable_http_client::StreamableHttpClient) as a
-//! typed skin over [`hallpass_mcp`], and authorises each request with a token of a
+//! typed skin over [`hallpass_mcp`], and authorizes each request with a token of a
 //! [`Session`](hallpass_session::Session). [`transport`] is the ready transport.
 //!
 //! # What it does
@@ -10,7 +10,7 @@
 //! - Before the first sign-in it sends the request without a token, so that the server's own
 //!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
 //!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
-//!   no matter of authorisation.
+//!   no matter of authorization.
 //! - Only a request or a notification of the host's own may lead to a sign-in. A stream that is
 //!   opened again, a cancellation, an answer to the server and the DELETE at the end make do with a
 //!   refresh: no user waits for them, or not for long.
@@ -36,7 +36,7 @@
 //!
 //! # Errors
 //!
-//! A POST or DELETE that the server's authorisation refuses ends in rmcp's
+//! A POST or DELETE that the server's authorization refuses ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
 //! `Error::UnexpectedStatus`. [`ClientError`] says what any of rmcp's errors means, in plain words and
 //! with its [`remedy`](hallpass_core::Diagnostic::remedy): also where the transport had to end a request
@@ -53,7 +53,7 @@
 //! use std::sync::Arc;
 //!
 //! /// What `rmcp::ServiceExt::serve` takes.
-//! fn authorised(session: Session, http: Arc<dyn HttpClient>) -> Transport {
+//! fn authorized(session: Session, http: Arc<dyn HttpClient>) -> Transport {
 //!     let server: ServerUrl = session.key().server.clone();
 //!     transport(Client::new(session, http), &server)
 //! }

@@ -1,7 +1,7 @@
 //! The OAuth 2.1 client stack for MCP hosts.
 //!
 //! A remote MCP server is an OAuth protected resource. [`Hallpass`] takes a host from its URL to an
-//! authorised rmcp transport, and keeps it authorised: it finds the authorization server, registers,
+//! authorized rmcp transport, and keeps it authorized: it finds the authorization server, registers,
 //! has the user sign in when the server asks for it, keeps the credentials, and refreshes them
 //! once however many tasks and processes share them.
 //!
@@ -156,7 +156,7 @@ pub mod text {
     };
 }
 
-/// MCP's streamable HTTP as bytes, and the same authorised by a session: `hallpass-mcp`.
+/// MCP's streamable HTTP as bytes, and the same authorized by a session: `hallpass-mcp`.
 pub mod mcp {
     pub use hallpass_mcp::{
         Anonymous, AttemptBudget, Authorization, AuthorizationError, AuthorizedEndpoint,

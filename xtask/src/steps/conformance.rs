@@ -1,6 +1,6 @@
 //! The official MCP conformance suite, client side: every run of it, one at a time, strictly.
 //!
-//! The suite lists its runs: each authorisation scenario at each revision of MCP, an extension at both,
+//! The suite lists its runs: each authorization scenario at each revision of MCP, an extension at both,
 //! and what a revision requires of a client besides. A run passes when it ran, when no check of it
 //! failed or warned, and when the client exited with success. At last the suite makes the runs that
 //! each revision requires in its own way, all at once, and judges by their checks alone.
@@ -24,7 +24,7 @@ use crate::{
 };
 use lists::{REVISIONS, Run};
 
-/// The runs of the pinned version, and the required ones besides authorisation.
+/// The runs of the pinned version, and the required ones besides authorization.
 const RUNS: (usize, usize) = (53, 11);
 
 /// Milliseconds that a client may take: alone, and while all of them run.

@@ -118,7 +118,7 @@ impl CredentialDocument {
             unknown: self.unknown.clone(),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-        // Serialising into memory fails only for maps whose keys are not strings; these have none.
+        // Serializing into memory fails only for maps whose keys are not strings; these have none.
         if let Err(error) = serde_json::to_writer(&mut *bytes, &wire) {
             debug_assert!(false, "a credential document is always JSON: {error}");
         }

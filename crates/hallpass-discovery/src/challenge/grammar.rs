@@ -40,7 +40,7 @@ pub(super) fn read(value: &[u8]) -> Vec<HeaderChallenge> {
             element_starts = false;
         } else {
             // Neither a scheme nor a parameter. What follows may belong to a scheme that was not
-            // recognised, so it must not count as the previous challenge's.
+            // recognized, so it must not count as the previous challenge's.
             if element_starts {
                 done.extend(open.take());
             }

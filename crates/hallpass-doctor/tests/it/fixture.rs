@@ -171,7 +171,7 @@ impl Fixture {
         let mut names = self.names.clone();
         names.push((self.server.origin().to_owned(), "https://mcp.example"));
         names.push((self.issuer.origin().to_owned(), "https://as.example"));
-        snapshot::check(name, &snapshot::normalised(&text, &names));
+        snapshot::check(name, &snapshot::normalized(&text, &names));
         report
     }
 

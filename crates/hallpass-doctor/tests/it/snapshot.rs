@@ -31,7 +31,7 @@ pub(crate) fn check(name: &str, text: &str) {
 
 /// Puts fixed words in the place of what differs from run to run: `names` in their order, durations,
 /// digests, ports and process ids.
-pub(crate) fn normalised(text: &str, names: &[(String, &str)]) -> String {
+pub(crate) fn normalized(text: &str, names: &[(String, &str)]) -> String {
     let text = names
         .iter()
         .filter(|(from, _)| !from.is_empty())

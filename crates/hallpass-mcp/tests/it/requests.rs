@@ -192,7 +192,7 @@ impl Authorization for WithoutKey {
 fn failed_authorization_sends_nothing() {
     let (endpoint, script) = endpoint([]);
     let error = block_on(endpoint.send(&Request::post(""), &WithoutKey)).unwrap_err();
-    assert_eq!(error.to_string(), "the request can't be authorised");
+    assert_eq!(error.to_string(), "the request can't be authorized");
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "no key");
     assert!(sent(&script).is_empty());

@@ -49,7 +49,7 @@ fn iss_is_checked_by_rfc_9207() {
     check(&advertising(), absent, missing);
     check(&metadata(), &present, "code");
     check(&metadata(), absent, "code");
-    // Present and another's is refused whatever the metadata says. Nothing is normalised.
+    // Present and another's is refused whatever the metadata says. Nothing is normalized.
     for metadata in [advertising(), metadata()] {
         for (iss, shown) in [
             ("https%3A%2F%2Fevil.example", "https://evil.example"),

@@ -134,7 +134,7 @@ impl Fixture {
         requests
     }
 
-    /// Each request that the server saw: the method and what authorised it.
+    /// Each request that the server saw: the method and what authorized it.
     pub(crate) fn seen(&self) -> Vec<String> {
         let line = |sent: &SentRequest| {
             let authorization = sent.header("authorization").unwrap_or("-");

@@ -1,4 +1,4 @@
-//! How many HTTP requests a login takes: from the first MCP POST to its authorised repeat, the
+//! How many HTTP requests a login takes: from the first MCP POST to its authorized repeat, the
 //! browser's own not counted. The benchmark `network` prints what these functions count.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! From a URL to an authorised call.
+//! From a URL to an authorized call.
 
 use hallpass::Diagnostic as _;
 use hallpass::{Remedy, TransportError, record::State};

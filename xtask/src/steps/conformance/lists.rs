@@ -21,7 +21,7 @@ impl Run {
     }
 }
 
-/// The authorisation runs of the suite's list: `  - auth/NAME [REVISION,REVISION]`.
+/// The authorization runs of the suite's list: `  - auth/NAME [REVISION,REVISION]`.
 pub(super) fn runs(list: &str) -> Vec<Run> {
     let lines = list
         .lines()
@@ -54,7 +54,7 @@ pub(super) fn clients(list: &str) -> impl Iterator<Item = &str> {
     lines.filter_map(|line| line.trim().strip_prefix("- "))
 }
 
-/// The same without those of authorisation.
+/// The same without those of authorization.
 pub(super) fn besides(list: &str, revision: &'static str) -> Vec<Run> {
     let besides = clients(list).filter(|scenario| !scenario.starts_with("auth/"));
     let run = |scenario: &str| Run {

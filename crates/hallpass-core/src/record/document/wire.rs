@@ -1,5 +1,5 @@
 //! The shape of a credential document. Kept apart from the words themselves, so that none of those can be
-//! serialised elsewhere.
+//! serialized elsewhere.
 
 use std::time::Duration;
 
