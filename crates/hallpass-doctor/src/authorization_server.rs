@@ -22,6 +22,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
             MetadataSource::OpenId => "OpenID Connect metadata",
             MetadataSource::Explicit => "the settings",
             MetadataSource::Legacy => "the MCP server's origin, as in MCP 2025-03-26",
+            MetadataSource::Guessed => "a guess, as in MCP 2025-03-26: there is no metadata",
             _ => "elsewhere",
         },
     );
@@ -52,10 +53,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         );
     }
     // Where there is no document there is nothing that it could say.
-    if matches!(
-        discovered.source,
-        MetadataSource::Explicit | MetadataSource::Legacy
-    ) {
+    if !discovered.has_server_document() || discovered.source == MetadataSource::Legacy {
         return;
     }
     if !server.authorization_response_iss_parameter_supported {

@@ -61,7 +61,10 @@ impl Diagnosis<'_> {
                 .findings
                 .extend(self.covers_more(&metadata.resource));
         }
-        if discovered.source == MetadataSource::Legacy {
+        if matches!(
+            discovered.source,
+            MetadataSource::Legacy | MetadataSource::Guessed
+        ) {
             let what = "there is no protected resource metadata: the server is taken for its own \
                         authorization server";
             resource.push_finding(Finding::new(Code::LegacyDiscovery, what));

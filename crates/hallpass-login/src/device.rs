@@ -7,7 +7,10 @@ use hallpass_core::{BoxFuture, Diagnostic as _, Registration};
 use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
 use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
-use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login, plan::LoginPlan};
+use crate::{
+    DeviceCode, LoginError, LoginErrorKind, LoginEvent, client::DEVICE_CODE, login::Login,
+    plan::LoginPlan,
+};
 
 impl Login<'_> {
     /// Ends with tokens, or when the user denies. Another failure is an event, and then this future
@@ -19,7 +22,7 @@ impl Login<'_> {
         dpop: Option<&'a DpopSigner>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
-            if !plan.device_grant {
+            if !plan.device_grant || registration.lacks_grant(DEVICE_CODE) {
                 return never().await;
             }
             match self.run_device_grant(plan, registration, dpop).await {

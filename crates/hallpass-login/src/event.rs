@@ -158,6 +158,8 @@ pub enum ReregistrationReason {
     SecretExpired,
     /// It was registered for fewer scopes.
     Scopes,
+    /// It was registered without a grant that it needs.
+    Grants,
     /// The server has forgotten it, or refuses its redirect URI.
     Refused,
     /// The server gives no tokens to a client without a secret.
@@ -171,6 +173,7 @@ impl fmt::Display for ReregistrationReason {
             Self::CallbackChanged => "the callback setting has changed",
             Self::SecretExpired => "its secret has expired",
             Self::Scopes => "it was registered for fewer scopes",
+            Self::Grants => "it was registered without a grant that it needs",
             Self::Refused => "the authorization server no longer accepts it",
             Self::NeedsSecret => "the authorization server gives it no tokens without a secret",
         })

@@ -16,12 +16,9 @@ use hallpass_oauth::AuthorizationRequest;
 use crate::{
     LoginError, ReregistrationReason,
     address::CallbackAddress,
-    client::{ClientCandidates, PlannedClient},
+    client::{ClientCandidates, DEVICE_CODE, PlannedClient},
     client_check, scopes,
 };
-
-/// The grant type's name (RFC 8628 §3.4).
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +99,7 @@ impl LoginInputs<'_> {
             metadata,
             previous: self.previous,
             scopes: &scopes,
+            device_grant: self.offers_device_grant(),
             callback: &configured,
             reason: self.reason,
             now: self.now,

@@ -1,6 +1,6 @@
 //! Dynamic client registration (RFC 7591).
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::{
@@ -27,31 +27,44 @@ use crate::{
 pub struct RegistrationRequest<'a> {
     /// The server's metadata, which decides the grant types and the authentication method.
     pub metadata: &'a ServerMetadata,
-    /// The name that the user sees on the consent page.
-    pub client_name: &'a str,
+    /// The name that the user sees on the consent page; `None` leaves the field out.
+    pub client_name: Option<&'a str>,
     /// The redirect URIs; empty for a client that signs in by device alone.
     pub redirect_uris: &'a [String],
     /// The scopes the client will ever ask for; none leaves the field out.
     pub scopes: &'a Scopes,
+    /// Register for the refresh of tokens, whatever the server lists: servers issue refresh tokens and
+    /// don't list the grant, and some refuse the refresh of a client that was not registered for it.
+    pub refresh: bool,
     /// Register for the device grant (RFC 8628) too.
     pub device: bool,
     /// The authentication method; `None` takes the first of `none`, `client_secret_basic` and
-    /// `client_secret_post` that the server lists, and `none` where it lists nothing.
+    /// `client_secret_post` that the server lists, `client_secret_basic` where it lists nothing
+    /// (RFC 8414 §2), and `none` where it lists none of the three.
     pub auth_method: Option<&'a TokenEndpointAuthMethod>,
+    /// Leave out the members that say no more than their defaults: `application_type` and
+    /// `response_types`.
+    pub minimal: bool,
 }
 
 impl RegistrationRequest<'_> {
     /// The request to send to `endpoint`, without following redirects.
     pub fn into_http(self, endpoint: &Url) -> Request<Bytes> {
         let mut body = json!({
-            "application_type": "native",
-            "client_name": self.client_name,
             "grant_types": self.grant_types(),
             "token_endpoint_auth_method": self.method().as_str(),
         });
+        if let Some(name) = self.client_name {
+            body["client_name"] = json!(name);
+        }
+        if !self.minimal {
+            body["application_type"] = json!("native");
+        }
         if !self.redirect_uris.is_empty() {
             body["redirect_uris"] = json!(self.redirect_uris);
-            body["response_types"] = json!(["code"]);
+            if !self.minimal {
+                body["response_types"] = json!(["code"]);
+            }
         }
         if !self.scopes.is_empty() {
             body["scope"] = json!(self.scopes.to_string());
@@ -59,14 +72,13 @@ impl RegistrationRequest<'_> {
         post(endpoint, "application/json", body.to_string())
     }
 
-    fn grant_types(&self) -> Vec<&'static str> {
-        let listed = self.metadata.grant_types_supported.is_some();
+    /// The grants to register for.
+    pub fn grant_types(&self) -> Vec<&'static str> {
         let mut types = Vec::new();
         if !self.redirect_uris.is_empty() {
             types.push("authorization_code");
         }
-        // A server that lists its grants refuses to register others.
-        if !listed || self.metadata.supports_grant("refresh_token") {
+        if self.refresh {
             types.push("refresh_token");
         }
         if self.device {
@@ -81,11 +93,9 @@ impl RegistrationRequest<'_> {
         if let Some(method) = self.auth_method {
             return method.clone();
         }
-        let listed = self
-            .metadata
-            .token_endpoint_auth_methods_supported
-            .as_deref();
-        let listed = listed.unwrap_or_default();
+        let Some(listed) = &self.metadata.token_endpoint_auth_methods_supported else {
+            return ClientSecretBasic;
+        };
         [Public, ClientSecretBasic, ClientSecretPost]
             .into_iter()
             .find(|method| listed.contains(method))
@@ -141,6 +151,7 @@ pub fn registration_from_http(
     registration.auth_method = method;
     registration.redirect_uri = Some(redirect_uri.to_owned());
     registration.scopes = answer.scopes("scope");
+    registration.grant_types = answer.texts("grant_types");
     registration.management = management(&answer);
     Ok(registration)
 }
@@ -163,10 +174,59 @@ fn management(answer: &Answer) -> Option<RegistrationManagement> {
     })
 }
 
+/// What a registration can do without (RFC 7591 §3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegistrationPart {
+    /// A grant among the `grant_types`.
+    GrantType,
+    /// Members that describe the client: `application_type`, `response_types`, `client_name`.
+    Description,
+    /// `scope`.
+    Scopes,
+    /// This `token_endpoint_auth_method`.
+    AuthMethod,
+}
+
+impl RegistrationPart {
+    /// What a server calls it, in lower case.
+    const WORDS: &[(&str, Option<Self>)] = &[
+        ("redirect", None),
+        ("grant_type", Some(Self::GrantType)),
+        ("grant type", Some(Self::GrantType)),
+        ("device", Some(Self::GrantType)),
+        ("application_type", Some(Self::Description)),
+        ("application type", Some(Self::Description)),
+        ("response_type", Some(Self::Description)),
+        ("response type", Some(Self::Description)),
+        ("client_name", Some(Self::Description)),
+        ("client name", Some(Self::Description)),
+        ("scope", Some(Self::Scopes)),
+        ("auth_method", Some(Self::AuthMethod)),
+        ("auth method", Some(Self::AuthMethod)),
+        ("authentication", Some(Self::AuthMethod)),
+        ("public client", Some(Self::AuthMethod)),
+    ];
+
+    /// The parts that a server's words name, in their order. A redirect URI is `None`.
+    fn named_by(words: &str) -> Vec<Option<Self>> {
+        let words = words.to_lowercase();
+        let mut found: Vec<_> = Self::WORDS
+            .iter()
+            .filter_map(|(word, part)| Some((words.find(word)?, *part)))
+            .collect();
+        found.sort_by_key(|(position, _)| *position);
+        let mut parts: Vec<_> = found.into_iter().map(|(_, part)| part).collect();
+        parts.dedup();
+        parts
+    }
+}
+
 /// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistrationError {
     status: StatusCode,
+    /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
+    named: Vec<Option<RegistrationPart>>,
     retry_after: Option<RetryAfter>,
     code: Option<String>,
     description: Option<String>,
@@ -189,6 +249,7 @@ impl RegistrationError {
         let description = answer.text("error_description");
         Self {
             status: response.status(),
+            named: description.map_or_else(Vec::new, RegistrationPart::named_by),
             retry_after: RetryAfter::from_headers(response.headers()),
             code: answer.text("error").and_then(error_text::error_code),
             description: description.and_then(redact_text),
@@ -223,6 +284,28 @@ impl RegistrationError {
     /// When the server wants the next request.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry_after
+    }
+
+    /// How long to wait before the same request is sent again to a server that has not processed it
+    /// (408, 425, 429, 503), while a user waits. `None` after the second repeat.
+    pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
+        let is_unprocessed = matches!(self.status.as_u16(), 408 | 425 | 429 | 503);
+        is_unprocessed
+            .then(|| RetryAfter::delay(self.retry_after, repeats, now))
+            .flatten()
+    }
+
+    /// Whether the server may register a client that asks for less: it refused the metadata
+    /// (RFC 7591 §3.2.2), and its words don't begin with the redirect URI.
+    pub fn is_metadata_refused(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+            && self.code() == Some("invalid_client_metadata")
+            && self.named.first() != Some(&None)
+    }
+
+    /// The parts of the request that the server's words name, in their order.
+    pub fn named_parts(&self) -> impl Iterator<Item = RegistrationPart> + '_ {
+        self.named.iter().copied().flatten()
     }
 }
 

@@ -13,5 +13,6 @@ mod grants;
 mod manual_callback;
 mod outcome;
 mod plan;
+mod registration;
 mod scripted_server;
 mod signing;

@@ -22,13 +22,6 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, error_text, hint, retry_after::RetryAfter};
 
-/// How often a request is sent again while a user waits.
-const MAX_REPEATS: u32 = 2;
-/// The longest wait between two requests: codes are short-lived.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-/// The wait where the server names none.
-const DEFAULT_WAIT: Duration = Duration::from_secs(1);
-
 /// An answer without a token.
 ///
 /// It holds no part of the answer's body but the error code and the words of the description that
@@ -159,13 +152,10 @@ impl TokenError {
     /// while a user waits for the tokens. `None` after the second repeat, and where the server wants
     /// more time than a code lives.
     pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
-        if self.class != TokenErrorClass::NotProcessed || repeats >= MAX_REPEATS {
+        if self.class != TokenErrorClass::NotProcessed {
             return None;
         }
-        let wait = self
-            .retry_after
-            .map_or(DEFAULT_WAIT, |after| after.wait(now));
-        (wait <= MAX_WAIT).then_some(wait)
+        RetryAfter::delay(self.retry_after, repeats, now)
     }
 }
 
