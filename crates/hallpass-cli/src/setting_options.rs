@@ -8,6 +8,7 @@ use crate::{server_options::ServerOptions, text};
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
     ("allow_mismatch", "--allow-resource-mismatch"),
+    ("authorize_parameters", "--authorize-param"),
     ("callback", "--callback-port"),
     ("client", "--client-id"),
     ("client_identity", "--client-certificate"),

@@ -76,8 +76,7 @@ impl Setup {
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
-        builder(key, &options, settings, nothing, program)?;
-        settings::authorize_params(&options).map(drop)
+        builder(key, &options, settings, nothing, program).map(drop)
     }
 
     /// Wires up the server that the command line names, with the options that were given over the
@@ -240,15 +239,11 @@ fn build(
 ) -> Result<Hallpass, CommandError> {
     let mut builder = builder(key, options, settings, store, program)?;
     if let Some(person) = person {
-        let parameters = settings::authorize_params(options)?;
         builder = builder.interactive_with(person.interaction, move |login| {
-            let login = login
+            login
                 .timeout(person.limit)
                 .device_grant(person.device)
-                .another_account(person.has_another_account);
-            parameters.into_iter().fold(login, |login, (name, value)| {
-                login.authorize_parameter(name, value)
-            })
+                .another_account(person.has_another_account)
         });
     }
     builder.build().map_err(CommandError::usage)

@@ -99,6 +99,7 @@ impl Hint {
     /// The settings that the hints of Hallpass name. A program has an option for each.
     pub const SETTINGS: &[&str] = &[
         "allow_mismatch",
+        "authorize_parameters",
         "callback",
         "client",
         "client_identity",

@@ -38,6 +38,10 @@ pub struct ServerSettings {
     pub client: ClientSetting,
     /// The name shown on the consent page when the client registers itself.
     pub client_name: Option<String>,
+    /// Further parameters of the authorization request, for an odd server: `audience`, `prompt`,
+    /// `access_type`. One without a value leaves out what a login would send by itself (RFC 6749
+    /// §3.1).
+    pub authorize_parameters: Vec<(String, String)>,
     /// Where the callback of a login arrives.
     pub callback: CallbackSetting,
     /// Whether the server's silence about PKCE is an obstacle.
@@ -210,6 +214,7 @@ setters! {
         with_legacy_discovery legacy_discovery: bool,
         with_client client: ClientSetting,
         with_client_name client_name: Option<String>,
+        with_authorize_parameters authorize_parameters: Vec<(String, String)>,
         with_callback callback: CallbackSetting,
         with_pkce pkce: PkceSetting,
         with_dpop dpop: DpopSetting,

@@ -122,6 +122,7 @@ impl Diagnosis<'_> {
             reason: SignInReason::Requested,
             added_scopes: &Scopes::none(),
             device_grant: false,
+            another_account: false,
             now: self.doctor.parts.clock.now(),
         }
         .scopes();

@@ -1,7 +1,7 @@
 //! One attempt of a login: the run of its plan.
 
 use hallpass_core::{
-    Record, Registration, quote,
+    Hint, Record, Registration, quote,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::PendingAuthorization;
@@ -15,7 +15,6 @@ use crate::{
     login::{Client, FailedAttempt, Login},
     page::Page,
     plan::LoginPlan,
-    scopes,
 };
 
 impl Login<'_> {
@@ -42,7 +41,8 @@ impl Login<'_> {
             pending: &pending,
             browser_request,
             server,
-            hint: timeout_hint(&client.registration, pending.redirect_uri()),
+            consent_hints: consent_hints(plan),
+            timeout_hint: timeout_hint(&client.registration, pending.redirect_uri()),
         };
         let mut callbacks = CallbackServer::start(client.listener);
         let registration = client.registration;
@@ -125,18 +125,13 @@ impl Login<'_> {
         plan: &LoginPlan,
         client: &Client,
     ) -> Result<PendingAuthorization, LoginError> {
-        let mut extra = self.host.parameters.clone();
-        if extra.iter().all(|(name, _)| name != "prompt") {
-            let prompt = self.prompt(plan);
-            extra.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt)));
-        }
         let (id, redirect_uri) = (
             &client.registration.client_id,
             &client.listener.redirect_uri,
         );
         let inputs = self.inputs();
-        let mut request = inputs.authorization_request(id, redirect_uri, &plan.scopes);
-        request.extra = &extra;
+        let extra = inputs.parameters(plan.prompt.as_deref());
+        let request = inputs.authorization_request(id, redirect_uri, &plan.scopes, &extra);
         request.begin(&*self.host.ports.entropy).map_err(|error| {
             let what = format!(
                 "the authorization request for {} can't be made",
@@ -145,18 +140,20 @@ impl Login<'_> {
             LoginError::new(LoginErrorKind::Request, what).with_cause(error)
         })
     }
+}
 
-    /// What the authorization server shall ask the user (`OpenID` Connect Core §3.1.2.1).
-    fn prompt(&self, plan: &LoginPlan) -> Option<String> {
-        let another_account = self.host.another_account.then_some("select_account");
-        // OpenID Connect Core §11: without a consent there is no offline access.
-        let offline = plan.scopes.contains(scopes::OFFLINE_ACCESS);
-        let words: Vec<_> = another_account
-            .into_iter()
-            .chain(offline.then_some("consent"))
-            .collect();
-        (!words.is_empty()).then(|| words.join(" "))
+/// What to do where the page that asks for consent has no way back.
+fn consent_hints(plan: &LoginPlan) -> Vec<Hint> {
+    if !plan.asks_for_consent() {
+        return Vec::new();
     }
+    vec![
+        Hint::setting("authorize_parameters", Some("prompt=")),
+        Hint::text(
+            "the sign-in asked for consent again (`prompt=consent`), for `offline_access`; that setting \
+             leaves it out, for a server where only an administrator consents",
+        ),
+    ]
 }
 
 /// Why the browser may not have come back.

@@ -50,7 +50,6 @@ impl BrowserLogin {
             interaction,
             timeout: Self::TIMEOUT,
             client_name: "Hallpass".to_owned(),
-            parameters: Vec::new(),
             device_grant: false,
             another_account: false,
         })
@@ -109,17 +108,6 @@ impl BrowserLoginBuilder {
         self
     }
 
-    /// One more parameter of the authorization URL, for the odd server (`access_type=offline`,
-    /// `audience`, `prompt`). A login refuses those that it sets itself.
-    pub fn authorize_parameter(
-        mut self,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
-        self.0.parameters.push((name.into(), value.into()));
-        self
-    }
-
     /// Whether the device grant (RFC 8628) is offered beside the browser, where the server has it: for
     /// machines without a browser. It costs a request, and shows the user a second way to sign in. A
     /// client that this login registers is registered for both grants.
@@ -130,8 +118,9 @@ impl BrowserLoginBuilder {
 
     /// Whether the user has another account on the server already, so that the authorization
     /// server should ask which one it is to be (`prompt=select_account`, `OpenID` Connect Core
-    /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` of the
-    /// host's own [parameters](Self::authorize_parameter) takes its place.
+    /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` among the
+    /// settings' [`authorize_parameters`](hallpass_core::ServerSettings::authorize_parameters) takes
+    /// its place.
     pub fn another_account(mut self, another: bool) -> Self {
         self.0.another_account = another;
         self

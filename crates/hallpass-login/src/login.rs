@@ -26,7 +26,6 @@ pub(crate) struct Host {
     pub(crate) interaction: Arc<dyn Interaction>,
     pub(crate) timeout: Duration,
     pub(crate) client_name: String,
-    pub(crate) parameters: Vec<(String, String)>,
     pub(crate) device_grant: bool,
     pub(crate) another_account: bool,
 }
@@ -114,6 +113,7 @@ impl<'a> Login<'a> {
             reason: self.request.reason,
             added_scopes: self.request.scopes,
             device_grant: self.host.device_grant,
+            another_account: self.host.another_account,
             now: self.host.ports.clock.now(),
         }
     }

@@ -20,6 +20,9 @@ use crate::{
     client_check, scopes,
 };
 
+/// The `prompt` that offline access takes (`OpenID` Connect Core §11).
+const CONSENT: &str = "consent";
+
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginInputs<'a> {
@@ -39,6 +42,8 @@ pub struct LoginInputs<'a> {
     pub added_scopes: &'a Scopes,
     /// Whether the host offers the device grant (RFC 8628).
     pub device_grant: bool,
+    /// Whether the host asks for another account than the one that the browser is signed in with.
+    pub another_account: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -53,6 +58,9 @@ pub struct LoginPlan {
     pub scopes: Scopes,
     /// The `resource` of each request (RFC 8707); `None`: the parameter is left out.
     pub resource: Option<Resource>,
+    /// What the authorization server shall ask the user (`OpenID` Connect Core §3.1.2.1); `None`: the
+    /// parameter is left out, or a setting says what it is.
+    pub prompt: Option<String>,
     /// Whether the authorization request is pushed first (RFC 9126), where the server accepts that.
     pub par: bool,
     /// Whether the device grant (RFC 8628) runs beside the authorization code grant.
@@ -109,12 +117,38 @@ impl LoginInputs<'_> {
             client,
             callback: configured,
             registered_callback,
+            prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
             par: metadata.pushed_authorization_request_endpoint.is_some(),
             device_grant: self.offers_device_grant(),
             dpop: self.demands_bound_tokens(),
         })
+    }
+
+    /// The `prompt` of a request for `scopes`, where no setting says what it is.
+    fn prompt(&self, scopes: &Scopes) -> Option<String> {
+        let parameters = &self.settings.authorize_parameters;
+        if parameters.iter().any(|(name, _)| name == "prompt") {
+            return None;
+        }
+        let another_account = self.another_account.then_some("select_account");
+        let is_consent_needed = scopes::is_offline_access_added(scopes, self.settings)
+            && !scopes::needs_no_consent(&self.discovered.server.issuer);
+        let words: Vec<_> = another_account
+            .into_iter()
+            .chain(is_consent_needed.then_some(CONSENT))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// The further parameters of the authorization request: those of the settings, and `prompt`.
+    pub(crate) fn parameters(&self, prompt: Option<&str>) -> Vec<(String, String)> {
+        let prompt = prompt.map(|prompt| ("prompt".to_owned(), prompt.to_owned()));
+        let set = self.settings.authorize_parameters.iter().cloned();
+        // RFC 6749 §3.1: a parameter without a value is as good as none.
+        let given = set.filter(|(_, value)| !value.is_empty());
+        given.chain(prompt).collect()
     }
 
     /// Whether the host wants the device grant and the server has it.
@@ -149,6 +183,7 @@ impl LoginInputs<'_> {
         client_id: &'r ClientId,
         redirect_uri: &'r str,
         scopes: &'r Scopes,
+        extra: &'r [(String, String)],
     ) -> AuthorizationRequest<'r> {
         AuthorizationRequest {
             metadata: &self.discovered.server,
@@ -157,7 +192,7 @@ impl LoginInputs<'_> {
             resource: self.discovered.resource.as_ref(),
             scopes,
             pkce_waived: self.discovered.pkce_waived(self.settings),
-            extra: &[],
+            extra,
         }
     }
 
@@ -178,7 +213,9 @@ impl LoginInputs<'_> {
         }
         let redirect_uri = registration.redirect_uri.as_deref()?;
         let scopes = self.scopes();
-        let request = self.authorization_request(&registration.client_id, redirect_uri, &scopes);
+        let extra = self.parameters(self.prompt(&scopes).as_deref());
+        let id = &registration.client_id;
+        let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
         Some(client_check::is_accepted(http, self.server, pending.url()).await)
     }
@@ -188,6 +225,12 @@ impl LoginPlan {
     /// The redirect URI. Without a port where the login takes a free one.
     pub fn redirect_uri(&self) -> String {
         self.planned_callback().planned_redirect_uri()
+    }
+
+    /// Whether the authorization server shall ask for consent again.
+    pub(crate) fn asks_for_consent(&self) -> bool {
+        let prompt = self.prompt.as_deref().unwrap_or_default();
+        prompt.split(' ').any(|word| word == CONSENT)
     }
 
     /// The address to listen on.
@@ -210,6 +253,9 @@ impl fmt::Display for LoginPlan {
             self.scopes.to_string()
         };
         writeln!(f, "scopes: {scopes}")?;
+        if let Some(prompt) = &self.prompt {
+            writeln!(f, "prompt: {prompt}")?;
+        }
         match &self.resource {
             Some(resource) => writeln!(f, "resource: {}", resource.as_str())?,
             None => writeln!(f, "resource: none")?,

@@ -147,6 +147,7 @@ impl Fixture {
             reason: self.reason,
             added_scopes: &self.scopes,
             device_grant: false,
+            another_account: false,
             now: self.clock.now(),
         };
         let known = match &self

@@ -13,6 +13,7 @@ mod grants;
 mod manual_callback;
 mod outcome;
 mod plan;
+mod prompt;
 mod registration;
 mod scripted_server;
 mod signing;
