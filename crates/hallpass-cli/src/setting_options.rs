@@ -23,6 +23,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("legacy_discovery", "--legacy-discovery"),
     ("pkce", "--assume-s256"),
     ("proxy", "--proxy"),
+    ("refresh_scope", "--refresh-scope"),
     ("resource", "--resource"),
     ("resource_metadata_url", "--resource-metadata-url"),
     ("scopes", "--scope"),

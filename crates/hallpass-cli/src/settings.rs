@@ -88,6 +88,7 @@ pub(crate) fn settings(
             DpopSetting::default()
         })
         .with_authorize_parameters(authorize_params(options)?)
+        .with_refresh_scope(options.refresh_scope == Some(true))
         .with_max_refresh_attempts(options.max_refresh_attempts))
 }
 

@@ -114,6 +114,7 @@ impl Hint {
         "legacy_discovery",
         "pkce",
         "proxy",
+        "refresh_scope",
         "resource",
         "resource_metadata_url",
         "scopes",

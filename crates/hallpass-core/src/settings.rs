@@ -48,6 +48,9 @@ pub struct ServerSettings {
     pub pkce: PkceSetting,
     /// When tokens are bound to a key.
     pub dpop: DpopSetting,
+    /// Whether a refresh names the scopes of its sign-in. RFC 6749 §6 has a refresh without `scope` ask
+    /// for all that were granted; some servers issue a token of other scopes then.
+    pub refresh_scope: bool,
     /// How often one refresh token is posted at most while the outcome stays unknown; `None`: until
     /// the server answers. For a server that punishes a second use with more than the end of the grant.
     pub max_refresh_attempts: Option<NonZeroU32>,
@@ -218,6 +221,7 @@ setters! {
         with_callback callback: CallbackSetting,
         with_pkce pkce: PkceSetting,
         with_dpop dpop: DpopSetting,
+        with_refresh_scope refresh_scope: bool,
         with_max_refresh_attempts max_refresh_attempts: Option<NonZeroU32>,
     }
 }
@@ -322,6 +326,9 @@ impl ServerSettings {
         let mut text = String::new();
         for (name, digest) in &self.fingerprint().0 {
             text.extend([name, "=", digest, "\n"]);
+        }
+        if self.refresh_scope {
+            text.push_str("refresh_scope\n");
         }
         let client = self.client.pre_registered.as_ref();
         if let Some(secret) = client.and_then(|client| client.secret.as_ref()) {

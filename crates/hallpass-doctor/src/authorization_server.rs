@@ -134,6 +134,17 @@ impl Diagnosis<'_> {
                 requested.to_string()
             },
         );
+        if requested.is_empty() && discovered.server.supports_scope("openid") {
+            let what = format!(
+                "no scope is requested: the server names none, and `{}` lists `openid`",
+                discovered.server.issuer
+            );
+            step.push_finding(
+                Finding::new(Code::NoScope, what)
+                    .hint_setting("scopes", Some("openid"))
+                    .text("if its page refuses the request"),
+            );
+        }
         if discovered.server.scopes_supported.is_none() {
             return;
         }

@@ -4,10 +4,11 @@ use hallpass_core::{
     Hint, Record, Registration, quote,
     record::{GrantKind, RegistrationOrigin},
 };
-use hallpass_oauth::PendingAuthorization;
+use hallpass_oauth::{CallbackError, PendingAuthorization, TokenError};
 
 use crate::{
-    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, PlannedClient, ReregistrationReason,
+    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, LoginWarning, PlannedClient,
+    ReregistrationReason,
     await_callback::{AwaitCallback, CallbackOutcome, failure_page},
     callback_server::CallbackServer,
     client_check,
@@ -23,7 +24,7 @@ impl Login<'_> {
         let dpop = self.dpop_signer(plan)?;
         let client = self.client(plan).await?;
         let mut pending = self.authorization_request(plan, &client)?;
-        let pushed = self.push(&mut pending, &client).await?;
+        let pushed = self.push(&mut pending, &client, plan).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
         let http = &*self.host.ports.http;
@@ -42,8 +43,12 @@ impl Login<'_> {
             browser_request,
             server,
             consent_hints: consent_hints(plan),
-            timeout_hint: timeout_hint(&client.registration, pending.redirect_uri()),
+            timeout_hints: self.timeout_hints(plan, &client.registration, &pending),
         };
+        if self.inputs().scopes_instead(plan).is_some() {
+            let event = LoginEvent::Warning(LoginWarning::NoScopes);
+            self.host.interaction.event(event);
+        }
         let mut callbacks = CallbackServer::start(client.listener);
         let registration = client.registration;
         let params = ExchangeParams {
@@ -67,7 +72,8 @@ impl Login<'_> {
                 if error.kind() == LoginErrorKind::Timeout && params.is_reused {
                     self.remove_proof(&registration).await;
                 }
-                (GrantKind::AuthorizationCode, Err(error.into()), None)
+                let failed = self.without_scopes(plan, error);
+                (GrantKind::AuthorizationCode, Err(failed), None)
             }
         };
         let outcome = tokens.map(|tokens| self.signed_in(plan, kind, tokens, registration, params));
@@ -82,6 +88,45 @@ impl Login<'_> {
         }
         callbacks.close().await;
         outcome
+    }
+
+    /// What a failure means for a sign-in that named no scopes.
+    pub(crate) fn without_scopes(&self, plan: &LoginPlan, error: LoginError) -> FailedAttempt {
+        let source = std::error::Error::source(&error);
+        let callback = source.and_then(<dyn std::error::Error>::downcast_ref::<CallbackError>);
+        let answer = source.and_then(<dyn std::error::Error>::downcast_ref::<TokenError>);
+        let code = callback
+            .and_then(CallbackError::code)
+            .or_else(|| answer.and_then(TokenError::code));
+        match self.inputs().scopes_instead(plan) {
+            Some(scopes) if code == Some("invalid_scope") => {
+                FailedAttempt::ScopeMissing(scopes, Box::new(error))
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Why the browser may not have come back.
+    fn timeout_hints(
+        &self,
+        plan: &LoginPlan,
+        registration: &Registration,
+        pending: &PendingAuthorization,
+    ) -> Vec<Hint> {
+        let mut hints = consent_hints(plan);
+        if self.inputs().scopes_instead(plan).is_some() {
+            hints.extend(
+                [
+                    LoginWarning::NoScopes.hint(),
+                    Some(Hint::text("if its page complained about the scope")),
+                ]
+                .into_iter()
+                .flatten(),
+            );
+        }
+        let why = timeout_hint(registration, pending.redirect_uri());
+        hints.push(why.into());
+        hints
     }
 
     /// The client and its port, registered and saved where that is needed.

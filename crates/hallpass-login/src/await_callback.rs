@@ -27,7 +27,7 @@ pub(crate) struct AwaitCallback<'a> {
     /// What to tell the user where asking for consent may be what failed.
     pub(crate) consent_hints: Vec<Hint>,
     /// What to tell the user after the timeout.
-    pub(crate) timeout_hint: String,
+    pub(crate) timeout_hints: Vec<Hint>,
 }
 
 /// How the user came back.
@@ -146,8 +146,7 @@ impl AwaitCallback<'_> {
             self.server
         );
         LoginError::new(LoginErrorKind::Timeout, what)
-            .with_hints(self.consent_hints.iter().cloned())
-            .with_hint(self.timeout_hint.clone())
+            .with_hints(self.timeout_hints.iter().cloned())
     }
 }
 

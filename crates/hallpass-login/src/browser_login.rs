@@ -62,13 +62,18 @@ impl BrowserLogin {
     /// A [`LoginError`]. Whatever was saved before is still there.
     pub async fn run(&self, request: SignIn<'_>) -> Result<Record, LoginError> {
         let login = Login::start(&self.0, request).await?;
-        let scopes = self.choose_scopes(&login);
+        let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
                 Err(FailedAttempt::Failed(error)) => return Err(*error),
+                // Once: the next attempt names scopes.
+                Err(FailedAttempt::ScopeMissing(instead, error)) => {
+                    tracing::debug!(%error, %instead, "the sign-in begins again with scopes");
+                    scopes = instead;
+                }
                 // Once for each reason: a server that refuses what it has just registered is not
                 // asked without end.
                 Err(FailedAttempt::Reregister(reason, error)) => {

@@ -4,7 +4,7 @@
 use std::future::pending as never;
 
 use hallpass_core::{BoxFuture, Diagnostic as _, Registration};
-use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
+use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenError, TokenResponse};
 use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
 use crate::{
@@ -26,7 +26,10 @@ impl Login<'_> {
                 return never().await;
             }
             match self.run_device_grant(plan, registration, dpop).await {
-                Err(error) if error.kind() != LoginErrorKind::Denied => {
+                Err(error)
+                    if error.kind() != LoginErrorKind::Denied
+                        && !self.is_scope_missing(plan, &error) =>
+                {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
                     never().await
@@ -34,6 +37,14 @@ impl Login<'_> {
                 end => end,
             }
         })
+    }
+
+    /// Whether the server refused the request because it names no scopes.
+    fn is_scope_missing(&self, plan: &LoginPlan, error: &LoginError) -> bool {
+        let source = std::error::Error::source(error);
+        let answer = source.and_then(<dyn std::error::Error>::downcast_ref::<TokenError>);
+        let code = answer.and_then(TokenError::code);
+        code == Some("invalid_scope") && self.inputs().scopes_instead(plan).is_some()
     }
 
     async fn run_device_grant(

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hallpass_core::{
-    ClientId, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
+    ClientId, Hint, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
 };
 use url::Url;
 
@@ -189,6 +189,9 @@ pub enum LoginWarning {
         /// Why it may be.
         reason: NoRefreshToken,
     },
+    /// No scopes are requested, and the authorization server is an OpenID provider, which may want
+    /// `openid`. Comes before the browser opens.
+    NoScopes,
     /// Fewer scopes were granted than asked for.
     FewerScopes {
         /// Those that are missing.
@@ -210,6 +213,16 @@ pub enum NoRefreshToken {
     Unexplained,
 }
 
+impl LoginWarning {
+    /// The setting that helps, if one does.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NoScopes => Some(Hint::setting("scopes", Some("openid"))),
+            Self::NoRefreshToken { .. } | Self::FewerScopes { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for LoginWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -217,6 +230,9 @@ impl fmt::Display for LoginWarning {
                 f,
                 "no refresh token: you have to sign in again when the access token expires: \
                  {reason}"
+            ),
+            Self::NoScopes => f.write_str(
+                "no scope is requested; if the sign-in page complains about that, request `openid`",
             ),
             Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
         }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Record, Registration, Remedy, SignIn, SignInReason, State};
+use hallpass_core::{Record, Registration, Remedy, Scopes, SignIn, SignInReason, State};
 use hallpass_discovery::{Discovered, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
 use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient};
@@ -46,6 +46,8 @@ pub(crate) enum FailedAttempt {
     Failed(Box<LoginError>),
     /// The dynamic registration can't be used, which showed too late for this attempt.
     Reregister(ReregistrationReason, Box<LoginError>),
+    /// The server wants scopes named, and none were.
+    ScopeMissing(Scopes, Box<LoginError>),
 }
 
 impl From<LoginError> for FailedAttempt {
@@ -57,7 +59,9 @@ impl From<LoginError> for FailedAttempt {
 impl FailedAttempt {
     pub(crate) fn error(&self) -> &LoginError {
         match self {
-            Self::Failed(error) | Self::Reregister(_, error) => error,
+            Self::Failed(error) | Self::Reregister(_, error) | Self::ScopeMissing(_, error) => {
+                error
+            }
         }
     }
 }

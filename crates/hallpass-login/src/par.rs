@@ -7,6 +7,7 @@ use hallpass_session::{Retry, TokenRequestError};
 use crate::{
     LoginError, LoginErrorKind,
     login::{Client, FailedAttempt, Login},
+    plan::LoginPlan,
 };
 
 impl Login<'_> {
@@ -18,6 +19,7 @@ impl Login<'_> {
         &self,
         pending: &mut PendingAuthorization,
         client: &Client,
+        plan: &LoginPlan,
     ) -> Result<bool, FailedAttempt> {
         let metadata = &self.discovered.server;
         let demanded = metadata.require_pushed_authorization_requests;
@@ -77,6 +79,12 @@ impl Login<'_> {
                     ) =>
             {
                 Err(self.registration_refused(Some(error)))
+            }
+            Err(error)
+                if error.code() == Some("invalid_scope")
+                    && self.inputs().scopes_instead(plan).is_some() =>
+            {
+                Err(self.without_scopes(plan, refused(error.remedy()).with_cause(error)))
             }
             Err(error) if demanded => Err(refused(error.remedy()).with_cause(error).into()),
             Err(error) => {

@@ -177,6 +177,11 @@ impl LoginInputs<'_> {
         self.previous.filter(|record| record.issuer == *issuer)
     }
 
+    /// The scopes to begin again with, where a request of `plan` is an `invalid_scope`.
+    pub(crate) fn scopes_instead(&self, plan: &LoginPlan) -> Option<Scopes> {
+        scopes::instead_of_none(&plan.scopes, self.settings, &self.discovered.server)
+    }
+
     /// The authorization request of a client (RFC 6749 §4.1.1).
     pub(crate) fn authorization_request<'r>(
         &'r self,

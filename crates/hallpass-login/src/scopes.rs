@@ -5,6 +5,23 @@ use hallpass_core::{Issuer, Scopes, ServerMetadata, ServerSettings};
 /// Asks for a grant that outlives the user's session (`OpenID` Connect Core §11).
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
+/// Makes a request one of OpenID Connect (Core §3.1.2.1).
+const OPENID: &str = "openid";
+
+/// The scopes to begin again with, after a provider has refused a request for none. `None` where the
+/// request did name scopes, and where the server does not list `openid`. MCP leaves the parameter out
+/// where no server names scopes, so the first request has none.
+pub(crate) fn instead_of_none(
+    scopes: &Scopes,
+    settings: &ServerSettings,
+    metadata: &ServerMetadata,
+) -> Option<Scopes> {
+    let is_possible =
+        scopes.is_empty() && settings.scopes.is_none() && metadata.supports_scope(OPENID);
+    let openid = Scopes::from_server(OPENID);
+    is_possible.then(|| to_ask_for(&openid, &Scopes::none(), settings, metadata))
+}
+
 /// The scopes to ask for, from those that discovery chose (setting, else challenge, else resource
 /// metadata) and those a step-up adds.
 ///

@@ -14,6 +14,14 @@ pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Vec<Hin
             Hint::text("the server has to know the resource that a token is requested for"),
         ];
     }
+    // Entra ID says AADSTS90009 where client and resource are one application and a refresh names no
+    // scope.
+    if entra("AADSTS90009") && !entra("AADSTS900090") {
+        return vec![
+            Hint::setting("refresh_scope", Some("true")),
+            Hint::text("the server wants the scopes named in a refresh"),
+        ];
+    }
     let text = match code.unwrap_or_default() {
         "invalid_client" => {
             "the server does not know this client, or refuses its authentication: check the client's \

@@ -15,5 +15,6 @@ mod outcome;
 mod plan;
 mod prompt;
 mod registration;
+mod scopes;
 mod scripted_server;
 mod signing;

@@ -51,6 +51,8 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// Whether a request without scopes comes back as an `invalid_scope`.
+    pub(crate) demands_scopes: bool,
     pub(crate) settings: ServerSettings,
 }
 
@@ -165,9 +167,16 @@ impl ScriptedServer {
         let callback = Url::parse(&of("redirect_uri")).unwrap();
         let state = of("state");
         let port = callback.port().unwrap();
+        let has_scopes = url.query_pairs().any(|(name, _)| name == "scope")
+            || pushed.is_some_and(|pushed| !pushed.values("scope").is_empty());
+        let outcome = if self.demands_scopes && !has_scopes {
+            "error=invalid_scope"
+        } else {
+            "code=the-code"
+        };
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET /callback?code=the-code&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET /callback?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
