@@ -96,6 +96,10 @@ pub struct ServerMetadata {
     /// The algorithms of DPoP proofs (RFC 9449 §5.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// Whether tokens are issued only bound to a key: by the document, or by an answer of an endpoint
+    /// that refused a request without a proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_bound_access_tokens_required: bool,
     /// Everything else in the document.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -121,6 +125,7 @@ impl ServerMetadata {
             authorization_response_iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
             dpop_signing_alg_values_supported: None,
+            dpop_bound_access_tokens_required: false,
             other: Map::new(),
         }
     }

@@ -81,6 +81,7 @@ pub(crate) fn authorization_server(
     metadata.client_id_metadata_document_supported =
         members.flag("client_id_metadata_document_supported");
     metadata.dpop_signing_alg_values_supported = members.words("dpop_signing_alg_values_supported");
+    metadata.dpop_bound_access_tokens_required = members.flag("dpop_bound_access_tokens_required");
     metadata.authorization_endpoint =
         members.endpoint("authorization_endpoint", at, "RFC 6749 §3.1")?;
     metadata.token_endpoint = members.endpoint("token_endpoint", at, "RFC 6749 §3.2")?;

@@ -1,7 +1,7 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    DpopSetting, Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
     http::RequestOptions, redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
@@ -64,6 +64,26 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
     if server.grant_types_supported.is_some() && !server.supports_grant("refresh_token") {
         let what = "`grant_types_supported` does not list `refresh_token`";
         step.push_finding(Finding::new(Code::NoRefreshGrant, what));
+    }
+    let algorithms = server.dpop_signing_alg_values_supported.as_deref();
+    let is_demanded = server.dpop_bound_access_tokens_required
+        || settings.dpop == DpopSetting::Always
+        || discovered
+            .resource_metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.dpop_bound_access_tokens_required);
+    if let Some(algorithms) = algorithms.filter(|listed| !listed.is_empty() && !is_demanded) {
+        let what = format!(
+            "`dpop_signing_alg_values_supported` lists {}: tokens are bound to a key where they are \
+             demanded so",
+            algorithms.join(", ")
+        );
+        let found = Finding::new(Code::DpopOffered, what);
+        step.push_finding(
+            found
+                .hint_setting("dpop", Some("always"))
+                .text("if the server refuses bearer tokens"),
+        );
     }
     if server.revocation_endpoint.is_none() {
         let what = "there is no `revocation_endpoint`: signing out forgets the tokens here, and \

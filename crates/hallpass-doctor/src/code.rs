@@ -188,6 +188,8 @@ codes! {
         "the metadata does not list refresh tokens: the user may have to sign in whenever an access token expires"
     NoRevocation "no-revocation-endpoint" Note AuthorizationServer Report "RFC 8414 §2, RFC 7009 §2"
         "tokens can't be revoked: `logout` deletes them here, and they stay valid until they expire"
+    DpopOffered "dpop-offered" Note AuthorizationServer Configure "RFC 9449 §5.1"
+        "the authorization server can bind tokens to a key, and nothing demands it"
     NoScope "no-scope" Note AuthorizationServer Configure "RFC 6749 §3.3, OpenID Connect Core §3.1.2.1"
         "no scope is requested, which an OpenID provider may refuse"
     ScopeNotKnown "scope-not-known" Warning AuthorizationServer Configure "RFC 6749 §3.3"

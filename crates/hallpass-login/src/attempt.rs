@@ -1,10 +1,10 @@
 //! One attempt of a login: the run of its plan.
 
 use hallpass_core::{
-    Hint, Record, Registration, quote,
+    ClientId, Hint, Record, Registration, quote,
     record::{GrantKind, RegistrationOrigin},
 };
-use hallpass_oauth::{CallbackError, PendingAuthorization, TokenError};
+use hallpass_oauth::{AuthorizationRequestError, CallbackError, PendingAuthorization, TokenError};
 
 use crate::{
     BrowserRequest, LoginError, LoginErrorKind, LoginEvent, LoginWarning, PlannedClient,
@@ -21,10 +21,11 @@ use crate::{
 impl Login<'_> {
     /// Client, port, browser, callback, code.
     pub(crate) async fn attempt(&self, plan: &LoginPlan) -> Result<Record, FailedAttempt> {
-        let dpop = self.dpop_signer(plan)?;
+        let dpop = self.dpop(plan)?;
+        self.check_authorization_request(plan)?;
         let client = self.client(plan).await?;
         let mut pending = self.authorization_request(plan, &client)?;
-        let pushed = self.push(&mut pending, &client, plan).await?;
+        let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
         let http = &*self.host.ports.http;
@@ -55,7 +56,7 @@ impl Login<'_> {
             is_reused: client.is_reused,
             dpop,
         };
-        let device = self.device_grant(plan, &registration, params.dpop.as_ref());
+        let device = self.device_grant(plan, &registration, &params.dpop);
         let outcome = waiting.run(&mut callbacks, device).await;
         // Later requests get the page that says so.
         callbacks.stop_listening();
@@ -177,13 +178,26 @@ impl Login<'_> {
         let inputs = self.inputs();
         let extra = inputs.parameters(plan.prompt.as_deref());
         let request = inputs.authorization_request(id, redirect_uri, &plan.scopes, &extra);
-        request.begin(&*self.host.ports.entropy).map_err(|error| {
-            let what = format!(
-                "the authorization request for {} can't be made",
-                self.request.key.server
-            );
-            LoginError::new(LoginErrorKind::Request, what).with_cause(error)
-        })
+        let begun = request.begin(&*self.host.ports.entropy);
+        begun.map_err(|error| self.impossible_request(error))
+    }
+
+    /// Refuses a request that can't be made before a client is registered for it.
+    fn check_authorization_request(&self, plan: &LoginPlan) -> Result<(), LoginError> {
+        let inputs = self.inputs();
+        let extra = inputs.parameters(plan.prompt.as_deref());
+        let id = ClientId::new("");
+        let request = inputs.authorization_request(&id, "", &plan.scopes, &extra);
+        let checked = request.check();
+        checked.map_err(|error| self.impossible_request(error))
+    }
+
+    fn impossible_request(&self, error: AuthorizationRequestError) -> LoginError {
+        let what = format!(
+            "the authorization request for {} can't be made",
+            self.request.key.server
+        );
+        LoginError::new(LoginErrorKind::Request, what).with_cause(error)
     }
 }
 

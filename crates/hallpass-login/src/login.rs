@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{Record, Registration, Remedy, Scopes, SignIn, SignInReason, State};
 use hallpass_discovery::{Discovered, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
-use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient};
+use hallpass_session::{
+    DpopOnDemand, DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient,
+};
 use url::Url;
 
 use crate::{
@@ -235,12 +237,14 @@ impl<'a> Login<'a> {
     }
 
     /// The key that the tokens will be bound to, as the plan says.
-    pub(crate) fn dpop_signer(&self, plan: &LoginPlan) -> Result<Option<DpopSigner>, LoginError> {
+    pub(crate) fn dpop(&self, plan: &LoginPlan) -> Result<DpopOnDemand<'_>, LoginError> {
+        let metadata = &self.discovered.server;
         if !plan.dpop {
-            return Ok(None);
+            return Ok(DpopOnDemand::new(metadata, None));
         }
-        let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
-        signer.map(Some).map_err(|error| {
+        let signer = DpopSigner::for_new_grant(metadata, None);
+        let made = signer.map(|signer| DpopOnDemand::new(metadata, Some(signer)));
+        made.map_err(|error| {
             let what = "the tokens can't be bound to a key";
             LoginError::new(LoginErrorKind::Request, what)
                 .with_remedy(error.remedy())

@@ -159,13 +159,16 @@ impl LoginInputs<'_> {
         self.device_grant && metadata.device_authorization_endpoint.is_some() && is_listed
     }
 
-    /// Whether the resource accepts only bound tokens: on a `DPoP` challenge without a bearer one
-    /// beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so, and where the
-    /// previous grant was bound.
+    /// Whether only bound tokens are accepted: on a `DPoP` challenge without a bearer one beside it
+    /// (RFC 9449 §7.1), where the metadata of the resource or of the authorization server or a setting
+    /// says so, where an endpoint of the authorization server has demanded a proof before, and where the
+    /// previous grant was bound. A list of algorithms (RFC 9449 §5.1) demands nothing.
     fn demands_bound_tokens(&self) -> bool {
         let previous = self.previous_record();
         self.settings.dpop == DpopSetting::Always
             || self.discovered.demands_bound_tokens(self.challenges)
+            || self.discovered.server.dpop_bound_access_tokens_required
+            || previous.is_some_and(|record| record.metadata.dpop_bound_access_tokens_required)
             || previous
                 .and_then(|record| record.grant.as_ref())
                 .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)

@@ -123,7 +123,9 @@ pub use client_deletion::{unregister, unregistered_from_http};
 pub use device::{DeviceAuthorization, DeviceAuthorizationRequest};
 pub use dpop::{Proof, ProofKey, ProofKeyError};
 pub use metadata_document::ClientMetadataDocument;
-pub use pre_registered::{PreRegisteredClientError, check_client_issuer, pre_registration};
+pub use pre_registered::{
+    PreRegisteredClientError, check_client_issuer, check_service_credentials, pre_registration,
+};
 pub use registration::{
     RegistrationError, RegistrationPart, RegistrationRequest, registration_from_http,
 };

@@ -7,6 +7,7 @@
 
 mod callback;
 mod client;
+mod dpop;
 mod errors;
 mod fixture;
 mod grants;

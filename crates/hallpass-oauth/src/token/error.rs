@@ -33,6 +33,8 @@ pub struct TokenError {
     code: Option<String>,
     description: Option<String>,
     why: Option<&'static str>,
+    /// Whether the request carried a proof of possession.
+    with_proof: bool,
     retry_after: Option<RetryAfter>,
     dpop_nonce: Option<String>,
 }
@@ -79,6 +81,7 @@ impl TokenError {
             code,
             description: description.and_then(redact_text),
             why: None,
+            with_proof: false,
             retry_after: RetryAfter::from_headers(headers),
             dpop_nonce: dpop_nonce(headers),
         }
@@ -108,6 +111,25 @@ impl TokenError {
     /// The error of an earlier answer, from what is stored of it.
     pub fn remembered(status: StatusCode, code: Option<&str>, description: Option<&str>) -> Self {
         Self::new(status, &HeaderMap::new(), code, description)
+    }
+
+    /// The error of an answer; `None` when it is none.
+    pub fn from_http(response: &Response<Bytes>) -> Option<Self> {
+        Self::check(response).err()
+    }
+
+    /// Says that the request carried a proof of possession (RFC 9449), which the advice depends on.
+    #[must_use]
+    pub fn after_proof(mut self) -> Self {
+        self.with_proof = true;
+        self
+    }
+
+    /// Whether the server wants a proof of possession, or another one (RFC 9449 §5, §8). To a request
+    /// without a proof that means: send the same request with one.
+    pub fn demands_proof(&self) -> bool {
+        self.class == TokenErrorClass::Refused
+            && matches!(self.code(), Some("invalid_dpop_proof" | "use_dpop_nonce"))
     }
 
     /// What the answer means for the grant.
@@ -182,6 +204,9 @@ impl Diagnostic for TokenError {
 
     fn hints(&self) -> Vec<Hint> {
         if self.why == Some(UNEXPECTED_DPOP) {
+            return vec![Hint::setting("dpop", Some("always"))];
+        }
+        if self.demands_proof() && !self.with_proof {
             return vec![Hint::setting("dpop", Some("always"))];
         }
         let hints = hint::for_code(self.code(), self.description());
