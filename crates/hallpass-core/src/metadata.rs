@@ -179,7 +179,7 @@ macro_rules! serde_as_text {
 serde_as_text!(
     // `hallpass-discovery` reads documents from the network with `parse`; this is for stored records.
     Issuer: Issuer::of_any_characters,
-    Resource: Resource::parse,
+    Resource: Resource::of_any_spelling,
     crate::ServerUrl: crate::ServerUrl::parse,
     crate::Account: crate::Account::parse
 );

@@ -13,6 +13,8 @@ use crate::Attempt;
 pub struct Discovered {
     /// The protected resource's metadata (RFC 9728), where there is any.
     pub resource_metadata: Option<ResourceMetadata>,
+    /// Where that metadata is, if the server's challenge named another origin than the server's own.
+    pub resource_metadata_origin: Option<String>,
     /// The `resource` that every request of this credential carries (RFC 8707), byte for byte;
     /// `None` only when [`ResourceSetting::Omitted`](hallpass_core::ResourceSetting::Omitted) says
     /// so.
