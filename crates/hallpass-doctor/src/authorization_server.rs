@@ -99,6 +99,10 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
         step.push_fact("PKCE", "S256");
         return;
     }
+    // Where there is no document there is nothing that it could say.
+    if !discovered.has_server_document() && server.code_challenge_methods_supported.is_none() {
+        return;
+    }
     let waived = discovered.pkce_waived(settings);
     let finding = match &server.code_challenge_methods_supported {
         None => Finding::new(
@@ -187,12 +191,53 @@ impl Diagnosis<'_> {
         );
     }
 
+    /// Whether there is anything at an authorization endpoint that is a guess.
+    async fn guessed_endpoint(&self, step: &mut Step, url: &Url) {
+        let Ok(request) = Request::get(url.as_str()).body(bytes::Bytes::new()) else {
+            return;
+        };
+        let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
+        let policy = RequestOptions::authorization_server(&self.key().server);
+        match http.open(request, policy).await {
+            Ok(answer) if matches!(answer.status().as_u16(), 404 | 405 | 410) => {
+                let what = format!(
+                    "there is no metadata anywhere, and the guessed `{}` answers {}",
+                    redacted_url(url),
+                    answer.status().as_u16()
+                );
+                let found = Finding::new(Code::NoServerMetadata, what)
+                    .hint_setting("endpoints.authorization", None)
+                    .hint_setting("endpoints.token", None)
+                    .hint_setting("endpoints.registration", None);
+                step.push_finding(
+                    found
+                        .text("set them together: the server's operator knows them")
+                        .hint_setting("server_metadata_url", None),
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let proxy = self.doctor.proxy_for(url);
+                let side = ResponsibleParty::AuthorizationServer;
+                step.push_finding(unanswered::finding(&error, side, proxy.as_deref()));
+            }
+        }
+        step.exchanges.extend(self.doctor.parts.http.exchanges());
+    }
+
     /// Whether the endpoints that will be posted to can be reached, where their origin has not
     /// answered yet. A GET tells: any status means that the origin answers.
     pub(crate) async fn endpoints(&self, step: &mut Step) {
         let Some(discovered) = &self.discovered else {
             return;
         };
+        if discovered.source == MetadataSource::Guessed {
+            let authorization = discovered.server.authorization_endpoint.clone();
+            if let Some(url) = authorization {
+                self.guessed_endpoint(step, &url).await;
+            }
+            return;
+        }
         let ServerMetadata {
             token_endpoint,
             registration_endpoint,

@@ -150,6 +150,8 @@ codes! {
         "the published `resource` is more than this server: its tokens are also valid for others"
     ChallengeRefused "challenge-refused" Fault Server Configure "RFC 9728 §3, §7.3"
         "the challenge names metadata at a URL that is not requested, for example on another origin"
+    MetadataElsewhere "metadata-elsewhere" Note Server Report "RFC 9728 §5.1"
+        "the challenge names metadata on another origin, which is followed: its `resource` is the server's URL"
     NoAuthorizationServer "no-authorization-server" Fault Server Configure "RFC 9728 §2"
         "the metadata names no authorization server"
     IssuerNotListed "issuer-not-listed" Fault Here Configure "RFC 9728 §2"

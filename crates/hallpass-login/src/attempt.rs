@@ -3,7 +3,9 @@
 use hallpass_core::{
     ClientId, Hint, Record, Registration, quote,
     record::{GrantKind, RegistrationOrigin},
+    redacted_url,
 };
+use hallpass_discovery::MetadataSource;
 use hallpass_oauth::{AuthorizationRequestError, CallbackError, PendingAuthorization, TokenError};
 
 use crate::{
@@ -31,6 +33,20 @@ impl Login<'_> {
         let http = &*self.host.ports.http;
         if is_checked && !client_check::is_accepted(http, server, pending.url()).await {
             return Err(self.registration_refused(None));
+        }
+        if self.discovered.source == MetadataSource::Guessed
+            && let Some(status) = client_check::absence(http, server, pending.url()).await
+        {
+            let what = format!(
+                "no sign-in to {server}: the guessed {} answered {}",
+                redacted_url(pending.url()),
+                status.as_u16()
+            );
+            let error = LoginError::new(LoginErrorKind::Discovery, what);
+            return Err(error.with_hints(self.guess_hints()).into());
+        }
+        if client.is_reused && !pushed && client.registration.proven_at.is_some() {
+            self.mark_unproven(&client.registration).await;
         }
         let browser_request = BrowserRequest {
             url: pending.url(),
@@ -70,9 +86,6 @@ impl Login<'_> {
                 (GrantKind::AuthorizationCode, tokens, responder)
             }
             Err(error) => {
-                if error.kind() == LoginErrorKind::Timeout && params.is_reused {
-                    self.remove_proof(&registration).await;
-                }
                 let failed = self.without_scopes(plan, error);
                 (GrantKind::AuthorizationCode, Err(failed), None)
             }

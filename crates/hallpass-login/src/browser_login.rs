@@ -6,10 +6,11 @@ use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
 };
 
+use hallpass_discovery::MetadataSource;
 use hallpass_session::Ports;
 
 use crate::{
-    Interaction, LoginError, LoginEvent,
+    Interaction, LoginError, LoginEvent, LoginWarning,
     login::{FailedAttempt, Host, Login},
 };
 
@@ -95,6 +96,14 @@ impl BrowserLogin {
             resource: login.discovered.resource.as_ref(),
             scopes: &scopes,
         });
+        let discovered = &login.discovered;
+        if let Some(origin) = discovered.resource_metadata_origin.clone() {
+            let warning = LoginWarning::MetadataElsewhere { origin };
+            interaction.event(LoginEvent::Warning(warning));
+        }
+        if discovered.source == MetadataSource::Guessed {
+            interaction.event(LoginEvent::Warning(LoginWarning::GuessedEndpoints));
+        }
         scopes
     }
 }

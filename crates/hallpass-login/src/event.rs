@@ -189,6 +189,13 @@ pub enum LoginWarning {
         /// Why it may be.
         reason: NoRefreshToken,
     },
+    /// The server's challenge names its metadata on another origin.
+    MetadataElsewhere {
+        /// That origin.
+        origin: String,
+    },
+    /// There is no metadata anywhere: the endpoints are guesses. Comes before the browser opens.
+    GuessedEndpoints,
     /// No scopes are requested, and the authorization server is an OpenID provider, which may want
     /// `openid`. Comes before the browser opens.
     NoScopes,
@@ -218,7 +225,10 @@ impl LoginWarning {
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::NoScopes => Some(Hint::setting("scopes", Some("openid"))),
-            Self::NoRefreshToken { .. } | Self::FewerScopes { .. } => None,
+            Self::MetadataElsewhere { .. }
+            | Self::GuessedEndpoints
+            | Self::NoRefreshToken { .. }
+            | Self::FewerScopes { .. } => None,
         }
     }
 }
@@ -230,6 +240,13 @@ impl fmt::Display for LoginWarning {
                 f,
                 "no refresh token: you have to sign in again when the access token expires: \
                  {reason}"
+            ),
+            Self::MetadataElsewhere { origin } => write!(
+                f,
+                "the server's metadata is on another origin, {origin}, as its challenge says"
+            ),
+            Self::GuessedEndpoints => f.write_str(
+                "there is no metadata anywhere: the addresses of the sign-in are guesses",
             ),
             Self::NoScopes => f.write_str(
                 "no scope is requested; if the sign-in page complains about that, request `openid`",

@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Record, Registration, Remedy, Scopes, SignIn, SignInReason, State};
-use hallpass_discovery::{Discovered, DiscoveryErrorKind};
+use hallpass_core::{Hint, Record, Registration, Remedy, Scopes, SignIn, SignInReason, State};
+use hallpass_discovery::{Discovered, DiscoveryErrorKind, MetadataSource};
 use hallpass_oauth::{ClientKey, TokenError};
 use hallpass_session::{
     DpopOnDemand, DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient,
@@ -172,6 +172,25 @@ impl<'a> Login<'a> {
         })
     }
 
+    /// What helps where the endpoints are guesses: none where there is a document, or the user named
+    /// them.
+    pub(crate) fn guess_hints(&self) -> Vec<Hint> {
+        if self.discovered.source != MetadataSource::Guessed {
+            return Vec::new();
+        }
+        vec![
+            Hint::text(
+                "there is no metadata anywhere, and the endpoints are guesses (MCP 2025-03-26): ask \
+                 the server's operator for the right ones, and set all of them together",
+            ),
+            Hint::setting("endpoints.authorization", None),
+            Hint::setting("endpoints.token", None),
+            Hint::setting("endpoints.registration", None),
+            Hint::text("or, for an authorization server that has metadata:"),
+            Hint::setting("server_metadata_url", None),
+        ]
+    }
+
     /// The record that the session saves.
     pub(crate) fn record(&self) -> Record {
         self.request.record(self.discovered.server.clone())
@@ -203,23 +222,27 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Removes the proof that the server knows the client, after a login that timed out: perhaps the
-    /// server has forgotten the client, so the next login checks first.
-    pub(crate) async fn remove_proof(&self, registration: &Registration) {
-        let mut unproven = registration.clone();
-        if unproven.proven_at.take().is_some()
-            && let Err(error) = self.save_registration(&unproven).await
-        {
+    /// Removes the proof that the server knows the client, until there is a grant: a server that has
+    /// forgotten it shows an error page, and the user waits for the time limit or gives up. The next
+    /// login checks first then.
+    pub(crate) async fn mark_unproven(&self, registration: &Registration) {
+        let mut unproven = self.record();
+        let mut registration = registration.clone();
+        registration.proven_at = None;
+        unproven.registration = Some(registration);
+        if let Err(error) = self.request.keep.mark_unproven(&unproven).await {
             tracing::debug!(%error, "the registration was not saved as unproven");
         }
     }
 
     /// Whether the server is known to know the registration: by the grant that asks for more, or by
-    /// a recent sign-in.
+    /// a recent sign-in. Not where a sign-in since then ended without a callback.
     pub(crate) fn is_proven(&self, registration: &Registration) -> bool {
         let now = self.host.ports.clock.now();
-        let is_recent = |proven_at| now.saturating_since(proven_at) < PROOF_LIFETIME;
-        self.request.reason == SignInReason::StepUp || registration.proven_at.is_some_and(is_recent)
+        registration.proven_at.is_some_and(|proven_at| {
+            self.request.reason == SignInReason::StepUp
+                || now.saturating_since(proven_at) < PROOF_LIFETIME
+        })
     }
 
     /// The server does not accept the reused dynamic registration.

@@ -42,6 +42,13 @@ impl Login<'_> {
         let registration = registration.await?;
         let registration = registration.map_err(|error| {
             let what = format!("{issuer} did not register the client");
+            let guess = self.guess_hints();
+            if error.remedy() != Remedy::Retry && !guess.is_empty() {
+                return LoginError::new(LoginErrorKind::Registration, what)
+                    .with_remedy(Remedy::Configure)
+                    .with_hints(guess)
+                    .with_source(error);
+            }
             let by_hand = (error.remedy() != Remedy::Retry && error.hints().is_empty())
                 .then(|| Hint::setting("client", None));
             LoginError::new(LoginErrorKind::Registration, what)

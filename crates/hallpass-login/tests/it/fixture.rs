@@ -234,6 +234,10 @@ impl RegistrationSink for SavedRecords {
         };
         Box::pin(async { outcome })
     }
+
+    fn mark_unproven<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.save(record)
+    }
 }
 
 /// An interaction with a [`Person`] behind it.

@@ -11,6 +11,7 @@ mod dpop;
 mod errors;
 mod fixture;
 mod grants;
+mod guesses;
 mod manual_callback;
 mod outcome;
 mod plan;

@@ -53,6 +53,8 @@ pub(crate) struct ScriptedServer {
     pub(crate) another_account: bool,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
+    /// The `resource_metadata` of the challenge.
+    pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
 }
 
@@ -144,7 +146,9 @@ impl ScriptedServer {
         .build();
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
         let (scopes, saved) = (Scopes::none(), SavedRecords::default());
-        let challenges = [Challenge::new(scheme)];
+        let mut challenge = Challenge::new(scheme);
+        challenge.resource_metadata = self.challenged_metadata.map(str::to_owned);
+        let challenges = [challenge];
         let mut request = SignIn::new(
             &key,
             &self.settings,

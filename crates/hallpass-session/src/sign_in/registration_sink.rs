@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    BoxFuture, Record, RegistrationSink, State, StoreError,
+    BoxFuture, Generation, Record, Registration, RegistrationSink, State, StoreError,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
@@ -17,12 +17,25 @@ pub(super) struct StoreRegistrationSink(pub(super) Arc<Context>);
 
 impl RegistrationSink for StoreRegistrationSink {
     fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.save(record))
+        Box::pin(self.change(record, Change::Register))
+    }
+
+    fn mark_unproven<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.change(record, Change::MarkUnproven))
     }
 }
 
+/// What is saved.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// A new registration.
+    Register,
+    /// That the registration is not proven.
+    MarkUnproven,
+}
+
 impl StoreRegistrationSink {
-    async fn save(&self, record: &Record) -> Result<(), StoreError> {
+    async fn change(&self, record: &Record, change: Change) -> Result<(), StoreError> {
         let context = &*self.0;
         if record.key != context.key {
             let text = format!(
@@ -35,7 +48,10 @@ impl StoreRegistrationSink {
             .store
             .lock(&context.key, LockKind::Credential, LOCK_TIMEOUT)
             .await?;
-        let saved = self.save_locked(record, &mut guard).await;
+        let saved = match change {
+            Change::Register => self.save_locked(record, &mut guard).await,
+            Change::MarkUnproven => self.mark_unproven_locked(record, &mut guard).await,
+        };
         context.release(guard).await;
         saved
     }
@@ -65,7 +81,43 @@ impl StoreRegistrationSink {
         if !matches!(saved_record.state, State::SignInRequired(_)) {
             saved_record.state = State::Registered;
         }
-        match context.store.save(&saved_record, expected, guard).await? {
+        self.write(&saved_record, expected, guard).await
+    }
+
+    /// Removes the proof of the stored registration, if it is still that of `record`.
+    async fn mark_unproven_locked(
+        &self,
+        record: &Record,
+        guard: &mut Guard,
+    ) -> Result<(), StoreError> {
+        let context = &*self.0;
+        // Saving a record makes it the active one, so another's stays as it is.
+        let active = context.store.load(&context.key).await?;
+        let Some(mut found) = active.filter(|active| active.issuer == record.issuer) else {
+            return Ok(());
+        };
+        let expected = found.generation;
+        let client = |registration: &Registration| registration.client_id.clone();
+        let unproven = record.registration.as_ref().map(client);
+        let Some(registration) = &mut found.registration else {
+            return Ok(());
+        };
+        if unproven.as_ref() != Some(&registration.client_id)
+            || registration.proven_at.take().is_none()
+        {
+            return Ok(());
+        }
+        self.write(&found, Some(expected), guard).await
+    }
+
+    async fn write(
+        &self,
+        record: &Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<(), StoreError> {
+        let context = &*self.0;
+        match context.store.save(record, expected, guard).await? {
             Saved::Written(generation) => {
                 context.cache.observe_generation(generation);
                 Ok(())
