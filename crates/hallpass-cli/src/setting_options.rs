@@ -34,6 +34,13 @@ const OPTIONS: &[(&str, &str)] = &[
 
 /// The option that sets a setting of the libraries, with `value` or with the word for one.
 pub(crate) fn option_of(setting: &str, value: Option<&str>) -> Option<String> {
+    // A sign-in needs all of them, so they are named together.
+    if setting == "endpoints" && value.is_none() {
+        return Some(
+            "--authorization-endpoint URL --token-endpoint URL --registration-endpoint URL"
+                .to_owned(),
+        );
+    }
     let (_, option) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
     let command = ServerOptions::augment_args(clap::Command::new("server"));
     let argument = command

@@ -206,14 +206,9 @@ impl Diagnosis<'_> {
                     answer.status().as_u16()
                 );
                 let found = Finding::new(Code::NoServerMetadata, what)
-                    .hint_setting("endpoints.authorization", None)
-                    .hint_setting("endpoints.token", None)
-                    .hint_setting("endpoints.registration", None);
-                step.push_finding(
-                    found
-                        .text("set them together: the server's operator knows them")
-                        .hint_setting("server_metadata_url", None),
-                );
+                    .hint_setting("endpoints", None)
+                    .hint_setting("server_metadata_url", None);
+                step.push_finding(found.text("the server's operator knows them"));
             }
             Ok(_) => {}
             Err(error) => {

@@ -180,13 +180,10 @@ impl<'a> Login<'a> {
         }
         vec![
             Hint::text(
-                "there is no metadata anywhere, and the endpoints are guesses (MCP 2025-03-26): ask \
-                 the server's operator for the right ones, and set all of them together",
+                "there is no metadata anywhere, and the endpoints are guesses (MCP 2025-03-26): the \
+                 server's operator knows the right ones, or the URL of their metadata",
             ),
-            Hint::setting("endpoints.authorization", None),
-            Hint::setting("endpoints.token", None),
-            Hint::setting("endpoints.registration", None),
-            Hint::text("or, for an authorization server that has metadata:"),
+            Hint::setting("endpoints", None),
             Hint::setting("server_metadata_url", None),
         ]
     }

@@ -23,12 +23,7 @@ fn guessed() -> ScriptedServer {
 
 fn names_the_endpoints(error: &LoginError) {
     assert_eq!(error.remedy(), Remedy::Configure);
-    for setting in [
-        "endpoints.authorization",
-        "endpoints.token",
-        "endpoints.registration",
-        "server_metadata_url",
-    ] {
+    for setting in ["endpoints", "server_metadata_url"] {
         let hint = Hint::setting(setting, None);
         assert!(error.hints().contains(&hint), "{:?}", error.hints());
     }
