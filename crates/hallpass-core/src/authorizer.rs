@@ -107,10 +107,10 @@ pub trait RegistrationSink: Send + Sync + fmt::Debug {
     /// Saves `record` durably: a registration without a grant.
     fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Saves durably that the client of `record` is not proven
+    /// Saves durably when the client of `record` was last proven
     /// ([`proven_at`](crate::Registration::proven_at)), where the stored record has that client; a grant
     /// stays as it is. The default saves nothing.
-    fn mark_unproven<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_proof<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         let _ = record;
         Box::pin(async { Ok(()) })
     }

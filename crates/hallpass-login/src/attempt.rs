@@ -45,8 +45,10 @@ impl Login<'_> {
             let error = LoginError::new(LoginErrorKind::Discovery, what);
             return Err(error.with_hints(self.guess_hints()).into());
         }
-        if client.is_reused && !pushed && client.registration.proven_at.is_some() {
-            self.mark_unproven(&client.registration).await;
+        let proven_at = client.registration.proven_at;
+        let is_proof_removed = client.is_reused && !pushed && proven_at.is_some();
+        if is_proof_removed {
+            self.save_proof(&client.registration, None).await;
         }
         let browser_request = BrowserRequest {
             url: pending.url(),
@@ -90,6 +92,16 @@ impl Login<'_> {
                 (GrantKind::AuthorizationCode, Err(failed), None)
             }
         };
+        if is_proof_removed
+            && let Err(FailedAttempt::Failed(error)) = &tokens
+            && !matches!(
+                error.kind(),
+                LoginErrorKind::Timeout | LoginErrorKind::CallbackPort
+            )
+        {
+            // The callback came, so the server knows the client.
+            self.save_proof(&registration, proven_at).await;
+        }
         let outcome = tokens.map(|tokens| self.signed_in(plan, kind, tokens, registration, params));
         if let Some(responder) = responder {
             responder.send(match &outcome {

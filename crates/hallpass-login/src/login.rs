@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Hint, Record, Registration, Remedy, Scopes, SignIn, SignInReason, State};
+use hallpass_core::{
+    Hint, Record, Registration, Remedy, Scopes, SignIn, SignInReason, State, Timestamp,
+};
 use hallpass_discovery::{Discovered, DiscoveryErrorKind, MetadataSource};
 use hallpass_oauth::{ClientKey, TokenError};
 use hallpass_session::{
@@ -219,16 +221,20 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Removes the proof that the server knows the client, until there is a grant: a server that has
-    /// forgotten it shows an error page, and the user waits for the time limit or gives up. The next
-    /// login checks first then.
-    pub(crate) async fn mark_unproven(&self, registration: &Registration) {
-        let mut unproven = self.record();
+    /// Saves when the client was last proven. The proof is removed before the browser opens, until a
+    /// callback comes: a server that has forgotten the client shows an error page, and the user waits
+    /// for the time limit or gives up. The next login checks first then.
+    pub(crate) async fn save_proof(
+        &self,
+        registration: &Registration,
+        proven_at: Option<Timestamp>,
+    ) {
+        let mut record = self.record();
         let mut registration = registration.clone();
-        registration.proven_at = None;
-        unproven.registration = Some(registration);
-        if let Err(error) = self.request.keep.mark_unproven(&unproven).await {
-            tracing::debug!(%error, "the registration was not saved as unproven");
+        registration.proven_at = proven_at;
+        record.registration = Some(registration);
+        if let Err(error) = self.request.keep.save_proof(&record).await {
+            tracing::debug!(%error, "the proof of the registration was not saved");
         }
     }
 

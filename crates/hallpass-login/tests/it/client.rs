@@ -9,7 +9,8 @@ use hallpass_core::{
 };
 use hallpass_login::{BrowserLogin, LoginErrorKind, PlannedClient};
 use hallpass_testkit::{
-    AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Person, StaticClient,
+    AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, Fault, Person,
+    StaticClient,
 };
 use url::Url;
 
@@ -208,6 +209,17 @@ async fn client_of_a_login_without_callback_is_checked_at_the_next_one() {
             assert_eq!(registrations(&fixture), 2);
         }
     }
+}
+
+#[tokio::test]
+async fn client_of_a_refused_login_stays_proven() {
+    let (fixture, before) = signed_out_fixture().await;
+    fixture
+        .issuer
+        .change(|it| it.callback = Callback::Error("access_denied".to_owned()));
+    fixture.login().await.unwrap_err();
+    let saved = fixture.saved.records().pop().unwrap();
+    assert_eq!(saved.registration, before.registration);
 }
 
 #[tokio::test]

@@ -235,7 +235,7 @@ impl RegistrationSink for SavedRecords {
         Box::pin(async { outcome })
     }
 
-    fn mark_unproven<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_proof<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         self.save(record)
     }
 }

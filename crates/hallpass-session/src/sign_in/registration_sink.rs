@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    BoxFuture, Generation, Record, Registration, RegistrationSink, State, StoreError,
+    BoxFuture, Generation, Record, RegistrationSink, State, StoreError,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
@@ -20,8 +20,8 @@ impl RegistrationSink for StoreRegistrationSink {
         Box::pin(self.change(record, Change::Register))
     }
 
-    fn mark_unproven<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.change(record, Change::MarkUnproven))
+    fn save_proof<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.change(record, Change::SaveProof))
     }
 }
 
@@ -30,8 +30,8 @@ impl RegistrationSink for StoreRegistrationSink {
 enum Change {
     /// A new registration.
     Register,
-    /// That the registration is not proven.
-    MarkUnproven,
+    /// When the registration was last proven.
+    SaveProof,
 }
 
 impl StoreRegistrationSink {
@@ -50,7 +50,7 @@ impl StoreRegistrationSink {
             .await?;
         let saved = match change {
             Change::Register => self.save_locked(record, &mut guard).await,
-            Change::MarkUnproven => self.mark_unproven_locked(record, &mut guard).await,
+            Change::SaveProof => self.save_proof_locked(record, &mut guard).await,
         };
         context.release(guard).await;
         saved
@@ -84,8 +84,8 @@ impl StoreRegistrationSink {
         self.write(&saved_record, expected, guard).await
     }
 
-    /// Removes the proof of the stored registration, if it is still that of `record`.
-    async fn mark_unproven_locked(
+    /// Changes the proof of the stored registration, if it is still that of `record`.
+    async fn save_proof_locked(
         &self,
         record: &Record,
         guard: &mut Guard,
@@ -97,16 +97,15 @@ impl StoreRegistrationSink {
             return Ok(());
         };
         let expected = found.generation;
-        let client = |registration: &Registration| registration.client_id.clone();
-        let unproven = record.registration.as_ref().map(client);
-        let Some(registration) = &mut found.registration else {
+        let (Some(proven), Some(registration)) = (&record.registration, &mut found.registration)
+        else {
             return Ok(());
         };
-        if unproven.as_ref() != Some(&registration.client_id)
-            || registration.proven_at.take().is_none()
+        if proven.client_id != registration.client_id || proven.proven_at == registration.proven_at
         {
             return Ok(());
         }
+        registration.proven_at = proven.proven_at;
         self.write(&found, Some(expected), guard).await
     }
 
