@@ -48,6 +48,10 @@ impl ResourceMetadata {
 /// This is what a record keeps of a server, so that a refresh needs no discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the members of RFC 8414 and its extensions"
+)]
 pub struct ServerMetadata {
     /// The issuer, exactly as the document has it.
     pub issuer: Issuer,

@@ -266,15 +266,16 @@ fn reads_as_parsed(text: &str, url: &Url) -> bool {
 
 /// Percent-encodes the characters that the parser encodes: they read the same.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if "\"'<>^`{|}".contains(letter) {
-            escaped.push_str(&format!("%{:02X}", u32::from(letter)));
+    const ENCODED: &str = "\"'<>^`{|}";
+
+    let escape = |letter: char| {
+        if ENCODED.contains(letter) {
+            format!("%{:02X}", u32::from(letter))
         } else {
-            escaped.push(letter);
+            letter.to_string()
         }
-    }
-    escaped
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Whether `ancestor` equals `path` or is a prefix of it that ends on a segment boundary.

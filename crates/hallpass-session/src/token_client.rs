@@ -388,12 +388,11 @@ impl<'a> DpopOnDemand<'a> {
         if endpoint.dpop.is_some() || !error.demands_proof() {
             return None;
         }
-        let signer = match self.signer.get() {
-            Some(signer) => signer,
-            None => {
-                let made = DpopSigner::for_new_grant(self.metadata, None).ok()?;
-                self.signer.get_or_init(|| made)
-            }
+        let signer = if let Some(signer) = self.signer.get() {
+            signer
+        } else {
+            let made = DpopSigner::for_new_grant(self.metadata, None).ok()?;
+            self.signer.get_or_init(|| made)
         };
         if let Some(nonce) = error.dpop_nonce() {
             signer.set_nonce(nonce.to_owned());

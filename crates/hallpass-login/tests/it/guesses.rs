@@ -35,10 +35,9 @@ fn names_the_endpoints(error: &LoginError) {
 async fn guessed_endpoints_are_said_to_be_guesses_before_the_browser_opens() {
     let server = Arc::new(guessed());
     server.login(BEARER, None).await.unwrap();
-    let events = server.events.lock().unwrap();
+    let events = server.events.lock().unwrap().clone();
     let of = |start: &str| events.iter().position(|event| event.starts_with(start));
     assert!(of("Warning(GuessedEndpoints)").unwrap() < of("OpenUrl").unwrap());
-    drop(events);
     let server = Arc::new(ScriptedServer::new(&json!({})));
     server.login(BEARER, None).await.unwrap();
     assert!(!server.heard("Warning(GuessedEndpoints)"));
