@@ -70,7 +70,8 @@ const provider = new Provider(issuer, {
     String(url) === DOCUMENT
       ? new Response(process.env.REAL_CLIENT_DOCUMENT, { headers: { "content-type": "application/json" } })
       : fetch(url, options),
-  issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
+  // Its own rule wants `offline_access`, and that a consent (OpenID Connect Core §11).
+  ...(is("offline") ? {} : { issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token") }),
   pkce: { required: () => true },
   rotateRefreshToken: true,
   scopes: ["openid", "offline_access", "mcp:tools", "mcp:write"],

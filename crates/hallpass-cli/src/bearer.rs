@@ -66,7 +66,8 @@ impl Bearer {
         let token = match session.token().await {
             Ok(token) => token,
             Err(error) => {
-                return Err(no_token(CommandError::from(error), &setup, program, server).await);
+                let failed = no_token(CommandError::from(error), &setup, program, server);
+                return Err(Box::pin(failed).await);
             }
         };
         let mut headers = HeaderMap::new();

@@ -141,6 +141,11 @@ pub(crate) struct ServerOptions {
     #[serde(alias = "max-refresh-posts")]
     pub(crate) max_refresh_attempts: Option<NonZeroU32>,
 
+    /// Name the scopes of the sign-in in each refresh, for a server that issues a token of other scopes
+    /// otherwise.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) refresh_scope: Option<bool>,
+
     /// The port of the redirect URI [default: any free port].
     #[arg(long, value_name = "PORT")]
     pub(crate) callback_port: Option<u16>,

@@ -8,6 +8,7 @@ use crate::{server_options::ServerOptions, text};
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
     ("allow_mismatch", "--allow-resource-mismatch"),
+    ("authorize_parameters", "--authorize-param"),
     ("callback", "--callback-port"),
     ("client", "--client-id"),
     ("client_identity", "--client-certificate"),
@@ -23,6 +24,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("max_message_size", "--max-message-size"),
     ("pkce", "--assume-s256"),
     ("proxy", "--proxy"),
+    ("refresh_scope", "--refresh-scope"),
     ("resource", "--resource"),
     ("resource_metadata_url", "--resource-metadata-url"),
     ("scopes", "--scope"),
@@ -33,6 +35,13 @@ const OPTIONS: &[(&str, &str)] = &[
 
 /// The option that sets a setting of the libraries, with `value` or with the word for one.
 pub(crate) fn option_of(setting: &str, value: Option<&str>) -> Option<String> {
+    // A sign-in needs all of them, so they are named together.
+    if setting == "endpoints" && value.is_none() {
+        return Some(
+            "--authorization-endpoint URL --token-endpoint URL --registration-endpoint URL"
+                .to_owned(),
+        );
+    }
     let (_, option) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
     let command = ServerOptions::augment_args(clap::Command::new("server"));
     let argument = command

@@ -87,6 +87,8 @@ pub(crate) fn settings(
         } else {
             DpopSetting::default()
         })
+        .with_authorize_parameters(authorize_params(options)?)
+        .with_refresh_scope(options.refresh_scope == Some(true))
         .with_max_refresh_attempts(options.max_refresh_attempts))
 }
 
@@ -99,9 +101,7 @@ pub(crate) fn check(options: &ServerOptions) -> Result<(), CommandError> {
 }
 
 /// The further parameters of the authorization request.
-pub(crate) fn authorize_params(
-    options: &ServerOptions,
-) -> Result<Vec<(String, String)>, CommandError> {
+fn authorize_params(options: &ServerOptions) -> Result<Vec<(String, String)>, CommandError> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(CommandError::usage(

@@ -77,8 +77,7 @@ impl Setup {
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
-        builder(key, &options, settings, nothing, program)?;
-        settings::authorize_params(&options).map(drop)
+        builder(key, &options, settings, nothing, program).map(drop)
     }
 
     /// Wires up the server that the command line names, with the options that were given over the
@@ -256,15 +255,11 @@ fn build(
 ) -> Result<Hallpass, CommandError> {
     let mut builder = builder(key, options, settings, store, program)?;
     if let Some(user) = user {
-        let parameters = settings::authorize_params(options)?;
         builder = builder.interactive_with(user.interaction, move |login| {
-            let login = login
+            login
                 .timeout(user.limit)
                 .device_grant(user.device)
-                .another_account(user.has_another_account);
-            parameters.into_iter().fold(login, |login, (name, value)| {
-                login.authorize_parameter(name, value)
-            })
+                .another_account(user.has_another_account)
         });
     }
     builder.build().map_err(CommandError::usage)

@@ -18,7 +18,7 @@ use crate::{
     exit::{Code, CommandError},
     output::Output,
     program::Program,
-    text,
+    setting_options, text,
 };
 
 /// Talks on standard error; opens the browser unless it was told not to.
@@ -160,7 +160,11 @@ impl Interaction for Terminal {
                 self.output
                     .status(&format!("ignored a request: {}", text::line(reason)));
             }
-            LoginEvent::Warning(warning) => self.output.status(&format!("note: {warning}")),
+            LoginEvent::Warning(warning) => {
+                let option = warning.hint().as_ref().map(setting_options::describe);
+                let option = option.map_or_else(String::new, |option| format!(" ({option})"));
+                self.output.status(&format!("note: {warning}{option}"));
+            }
             _ => {}
         }
     }

@@ -106,6 +106,14 @@ pub enum SignInReason {
 pub trait RegistrationSink: Send + Sync + fmt::Debug {
     /// Saves `record` durably: a registration without a grant.
     fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()>;
+
+    /// Saves durably when the client of `record` was last proven
+    /// ([`proven_at`](crate::Registration::proven_at)), where the stored record has that client; a grant
+    /// stays as it is. The default saves nothing.
+    fn save_proof<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
+        let _ = record;
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A sign-in that failed.

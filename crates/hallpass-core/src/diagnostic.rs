@@ -94,6 +94,7 @@ impl Hint {
     /// The settings that the hints of Hallpass name. A program has an option for each.
     pub const SETTINGS: &[&str] = &[
         "allow_mismatch",
+        "authorize_parameters",
         "callback",
         "client",
         "client_identity",
@@ -109,6 +110,7 @@ impl Hint {
         "max_message_size",
         "pkce",
         "proxy",
+        "refresh_scope",
         "resource",
         "resource_metadata_url",
         "scopes",

@@ -48,6 +48,10 @@ impl ResourceMetadata {
 /// This is what a record keeps of a server, so that a refresh needs no discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the members of RFC 8414 and its extensions"
+)]
 pub struct ServerMetadata {
     /// The issuer, exactly as the document has it.
     pub issuer: Issuer,
@@ -96,6 +100,10 @@ pub struct ServerMetadata {
     /// The algorithms of DPoP proofs (RFC 9449 §5.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// Whether tokens are issued only bound to a key: by the document, or by an answer of an endpoint
+    /// that refused a request without a proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_bound_access_tokens_required: bool,
     /// Everything else in the document.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -121,6 +129,7 @@ impl ServerMetadata {
             authorization_response_iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
             dpop_signing_alg_values_supported: None,
+            dpop_bound_access_tokens_required: false,
             other: Map::new(),
         }
     }
@@ -174,7 +183,7 @@ macro_rules! serde_as_text {
 serde_as_text!(
     // `hallpass-discovery` reads documents from the network with `parse`; this is for stored records.
     Issuer: Issuer::of_any_characters,
-    Resource: Resource::parse,
+    Resource: Resource::of_any_spelling,
     crate::ServerUrl: crate::ServerUrl::parse,
     crate::Account: crate::Account::parse
 );

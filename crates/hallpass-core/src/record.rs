@@ -132,7 +132,13 @@ pub struct Registration {
     pub redirect_uri: Option<String>,
     /// The scopes it was registered for, if the server said so.
     pub scopes: Option<Scopes>,
-    /// When a sign-in with it last led to a grant; `None`: never, or not known.
+    /// The grants that it was registered for; `None`: not known.
+    pub grant_types: Option<Vec<String>>,
+    /// The grants that it asked for and that the server did not register. No login registers again
+    /// for them.
+    pub declined_grant_types: Vec<String>,
+    /// When a sign-in with it last led to a grant; `None`: never, not known, or a later sign-in ended
+    /// without a callback.
     pub proven_at: Option<Timestamp>,
     /// Where and with what the registration is managed (RFC 7592 §3).
     pub management: Option<RegistrationManagement>,
@@ -151,10 +157,18 @@ impl Registration {
             auth_method: TokenEndpointAuthMethod::None,
             redirect_uri: None,
             scopes: None,
+            grant_types: None,
+            declined_grant_types: Vec::new(),
             proven_at: None,
             management: None,
             unknown: UnknownFields::default(),
         }
+    }
+
+    /// Whether it is known that the client was not registered for a grant.
+    pub fn lacks_grant(&self, grant_type: &str) -> bool {
+        let types = self.grant_types.as_ref();
+        types.is_some_and(|types| types.iter().all(|known| known != grant_type))
     }
 }
 

@@ -5,7 +5,7 @@ use url::Url;
 use crate::{
     Diagnostic, Remedy, ServerUrl, UrlError,
     server_url::without_query,
-    url_text::{has_url_characters, url_text},
+    url_text::{READS_OTHERWISE, has_url_characters, url_text},
 };
 
 /// What a resource's text has to be.
@@ -27,8 +27,20 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// When the text is not an absolute URI, or holds a fragment, which RFC 8707 §2 forbids.
+    /// When the text is not an absolute URI, holds a fragment, which RFC 8707 §2 forbids, or reads
+    /// otherwise once it is parsed: dot segments, backslashes, `127.1`. The parsed form is compared with
+    /// the server, and the text is sent; what they mean must be the same to every reader.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let resource = Self::of_any_spelling(text)?;
+        if reads_as_parsed(text, &resource.url) {
+            return Ok(resource);
+        }
+        Err(UrlError::new(text, RESOURCE, READS_OTHERWISE))
+    }
+
+    /// Reads a resource indicator from a record. An earlier version did not check the spelling, and its
+    /// records can still be listed and forgotten.
+    pub(crate) fn of_any_spelling(text: &str) -> Result<Self, UrlError> {
         let refused = |reason: &str| Err(UrlError::new(text, RESOURCE, reason));
         let url =
             Url::parse(text).map_err(|error| UrlError::new(text, RESOURCE, error.to_string()))?;
@@ -40,6 +52,11 @@ impl Resource {
         }
         let text = text.to_owned();
         Ok(Self { text, url })
+    }
+
+    /// Whether this resource is the URL of `server` and nothing above it.
+    pub fn is_server(&self, server: &ServerUrl) -> bool {
+        ServerUrl::parse(&self.text).is_ok_and(|named| named == *server)
     }
 
     /// Whether this resource identifies `server` (RFC 9728 §3.3, read for MCP).
@@ -123,6 +140,71 @@ impl Diagnostic for ResourceMismatch {
     fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
+}
+
+/// Whether `text` and `url`, which was parsed from it, say the same: but for the case of scheme and host,
+/// the default port and the slash after a bare host.
+fn reads_as_parsed(text: &str, url: &Url) -> bool {
+    let scheme = url.scheme();
+    let Some((head, rest)) = text.split_once(':') else {
+        return false;
+    };
+    if !head.eq_ignore_ascii_case(scheme) {
+        return false;
+    }
+    let parsed = &url.as_str()[scheme.len() + 1..];
+    let Some(rest) = rest.strip_prefix("//") else {
+        return escaped(rest) == escaped(parsed);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path_and_query) = rest.split_at(end);
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    };
+    let host = host.to_ascii_lowercase();
+    let default_port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => "",
+    };
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    let port = url
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    let parsed_host = format!("{}{port}", url.host_str().unwrap_or_default());
+    if host != parsed_host.to_ascii_lowercase() {
+        return false;
+    }
+    // A user name never identifies a server; its spelling does not matter.
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if user.is_some() != has_user {
+        return false;
+    }
+    let slash = if path_and_query.starts_with('/') || url.path().is_empty() {
+        ""
+    } else {
+        "/"
+    };
+    let query = url
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"));
+    let parsed = format!("{}{query}", url.path());
+    escaped(&format!("{slash}{path_and_query}")) == escaped(&parsed)
+}
+
+/// Percent-encodes the characters that the parser encodes: they read the same.
+fn escaped(text: &str) -> String {
+    const ENCODED: &str = "\"'<>^`{|}";
+
+    let escape = |letter: char| {
+        if ENCODED.contains(letter) {
+            format!("%{:02X}", u32::from(letter))
+        } else {
+            letter.to_string()
+        }
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Whether `ancestor` equals `path` or is a prefix of it that ends on a segment boundary.

@@ -38,12 +38,19 @@ pub struct ServerSettings {
     pub client: ClientSetting,
     /// The name shown on the consent page when the client registers itself.
     pub client_name: Option<String>,
+    /// Further parameters of the authorization request, for an odd server: `audience`, `prompt`,
+    /// `access_type`. One without a value leaves out what a login would send by itself (RFC 6749
+    /// §3.1).
+    pub authorize_parameters: Vec<(String, String)>,
     /// Where the callback of a login arrives.
     pub callback: CallbackSetting,
     /// Whether the server's silence about PKCE is an obstacle.
     pub pkce: PkceSetting,
     /// When tokens are bound to a key.
     pub dpop: DpopSetting,
+    /// Whether a refresh names the scopes of its sign-in. RFC 6749 §6 has a refresh without `scope` ask
+    /// for all that were granted; some servers issue a token of other scopes then.
+    pub refresh_scope: bool,
     /// How often one refresh token is posted at most while the outcome stays unknown; `None`: until
     /// the server answers. For a server that punishes a second use with more than the end of the grant.
     pub max_refresh_attempts: Option<NonZeroU32>,
@@ -210,9 +217,11 @@ setters! {
         with_legacy_discovery legacy_discovery: bool,
         with_client client: ClientSetting,
         with_client_name client_name: Option<String>,
+        with_authorize_parameters authorize_parameters: Vec<(String, String)>,
         with_callback callback: CallbackSetting,
         with_pkce pkce: PkceSetting,
         with_dpop dpop: DpopSetting,
+        with_refresh_scope refresh_scope: bool,
         with_max_refresh_attempts max_refresh_attempts: Option<NonZeroU32>,
     }
 }
@@ -317,6 +326,9 @@ impl ServerSettings {
         let mut text = String::new();
         for (name, digest) in &self.fingerprint().0 {
             text.extend([name, "=", digest, "\n"]);
+        }
+        if self.refresh_scope {
+            text.push_str("refresh_scope\n");
         }
         let client = self.client.pre_registered.as_ref();
         if let Some(secret) = client.and_then(|client| client.secret.as_ref()) {

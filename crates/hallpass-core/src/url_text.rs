@@ -2,6 +2,10 @@
 
 use crate::{Diagnostic, Remedy, quote};
 
+/// Why a URL is refused whose text and parsed form mean different things.
+pub(crate) const READS_OTHERWISE: &str =
+    "it reads otherwise once it is parsed: dot segments, backslashes or an odd host (RFC 3986 §6)";
+
 /// A text that can't be the URL that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not {expected}: {reason}", quote(text))]
@@ -19,6 +23,11 @@ impl UrlError {
             expected,
             reason: reason.into(),
         }
+    }
+
+    /// Whether the text is such a URL, and reads otherwise once it is parsed.
+    pub fn reads_otherwise(&self) -> bool {
+        self.reason == READS_OTHERWISE
     }
 }
 

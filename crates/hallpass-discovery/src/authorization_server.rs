@@ -207,7 +207,7 @@ pub(crate) async fn legacy(
     metadata.authorization_endpoint = Some(at("/authorize"));
     metadata.token_endpoint = Some(at("/token"));
     metadata.registration_endpoint = Some(at("/register"));
-    Ok((metadata, MetadataSource::Legacy))
+    Ok((metadata, MetadataSource::Guessed))
 }
 
 /// The server whose endpoints the user named. Nothing is asked.

@@ -13,6 +13,8 @@ use crate::Attempt;
 pub struct Discovered {
     /// The protected resource's metadata (RFC 9728), where there is any.
     pub resource_metadata: Option<ResourceMetadata>,
+    /// Where that metadata is, if the server's challenge named another origin than the server's own.
+    pub resource_metadata_origin: Option<String>,
     /// The `resource` that every request of this credential carries (RFC 8707), byte for byte;
     /// `None` only when [`ResourceSetting::Omitted`](hallpass_core::ResourceSetting::Omitted) says
     /// so.
@@ -37,8 +39,10 @@ pub enum MetadataSource {
     Rfc8414,
     /// A document at an OpenID Connect Discovery URL.
     OpenId,
-    /// The fallback of MCP 2025-03-26: the MCP server's own origin, with or without a document.
+    /// A document at the MCP server's own origin, the fallback of MCP 2025-03-26.
     Legacy,
+    /// No document: the endpoints that MCP 2025-03-26 has a client guess at the MCP server's origin.
+    Guessed,
     /// The endpoints that the user named.
     Explicit,
 }
@@ -78,8 +82,16 @@ impl Discovered {
             || is_silent
                 && matches!(
                     self.source,
-                    MetadataSource::Legacy | MetadataSource::Explicit
+                    MetadataSource::Legacy | MetadataSource::Guessed | MetadataSource::Explicit
                 )
+    }
+
+    /// Whether there is a metadata document that says what the authorization server can do.
+    pub fn has_server_document(&self) -> bool {
+        !matches!(
+            self.source,
+            MetadataSource::Guessed | MetadataSource::Explicit
+        )
     }
 
     /// Whether the resource takes nothing but tokens that are bound to a key: by a `DPoP` challenge

@@ -67,13 +67,13 @@ impl Discovery<'_> {
         reader: &mut Reader<'_>,
     ) -> Result<Discovered, RequestFailure> {
         let settings = self.settings;
-        let (metadata, nothing) =
+        let (metadata, other_origin, nothing) =
             match protected_resource::find(settings, server, challenges, reader).await? {
-                Candidate::Metadata(metadata) => (Some(*metadata), None),
+                Candidate::Metadata(metadata, origin) => (Some(*metadata), origin, None),
                 Candidate::Nothing {
                     fault,
                     looks_legacy,
-                } => (None, Some((fault, looks_legacy))),
+                } => (None, None, Some((fault, looks_legacy))),
             };
         // The choice comes before the authorization server is asked for: a refused one costs no
         // further request.
@@ -113,6 +113,7 @@ impl Discovery<'_> {
         };
         Ok(Discovered {
             resource_metadata: metadata,
+            resource_metadata_origin: other_origin,
             resource,
             server: server_metadata,
             source,

@@ -1,7 +1,7 @@
 //! Makes the core's documents out of JSON, tolerantly: a member that can't be used is ignored
 //! with a note, unless nothing works without it.
 
-use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata, redacted_url};
+use hallpass_core::{Hint, Issuer, Resource, ResourceMetadata, ServerMetadata, redacted_url};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -19,8 +19,17 @@ pub(crate) fn protected_resource(
 ) -> Result<ResourceMetadata, RequestFailure> {
     let mut members = Members { object, notes };
     let resource = members.required("resource", at, "RFC 9728 §2")?;
-    let resource = Resource::parse(&resource).map_err(|_| {
+    let resource = Resource::parse(&resource).map_err(|error| {
         let resource = value(&resource);
+        if error.reads_otherwise() {
+            let text = format!(
+                "the metadata's `resource` {resource} reads otherwise once it is parsed: dot segments, \
+                 backslashes or an odd host (RFC 3986 §6)"
+            );
+            return RequestFailure::new(DiscoveryErrorKind::ResourceMismatch, text).with_hint(
+                Hint::text("its operator has to publish the URL that people use"),
+            );
+        }
         let problem = "is not an absolute URI without a fragment (RFC 8707 §2)";
         invalid(at, format!("its `resource` {resource} {problem}"))
     })?;
@@ -81,6 +90,7 @@ pub(crate) fn authorization_server(
     metadata.client_id_metadata_document_supported =
         members.flag("client_id_metadata_document_supported");
     metadata.dpop_signing_alg_values_supported = members.words("dpop_signing_alg_values_supported");
+    metadata.dpop_bound_access_tokens_required = members.flag("dpop_bound_access_tokens_required");
     metadata.authorization_endpoint =
         members.endpoint("authorization_endpoint", at, "RFC 6749 §3.1")?;
     metadata.token_endpoint = members.endpoint("token_endpoint", at, "RFC 6749 §3.2")?;

@@ -1,6 +1,6 @@
 //! Finds the protected resource's metadata (RFC 9728).
 
-use hallpass_core::{Challenge, ResourceMetadata, ServerSettings, ServerUrl};
+use hallpass_core::{Challenge, ResourceMetadata, ServerSettings, ServerUrl, is_loopback};
 use url::Url;
 
 use crate::{
@@ -13,8 +13,9 @@ use crate::{
 
 /// What came of looking for the metadata.
 pub(crate) enum Candidate {
-    /// The metadata, which is the server's own.
-    Metadata(Box<ResourceMetadata>),
+    /// The metadata, which is the server's own; and its origin, where a challenge named another one than
+    /// the server's.
+    Metadata(Box<ResourceMetadata>, Option<String>),
     /// There is none, for all that the answers say.
     Nothing {
         /// What to report when nothing else leads further.
@@ -56,12 +57,17 @@ pub(crate) async fn find(
         let read = reader
             .read(Document::ProtectedResource, url, |object, notes| {
                 let metadata = document::protected_resource(object, url, notes)?;
-                resource_choice::accept(&settings.resource, server, &metadata.resource)?;
+                resource_choice::accept(&settings.resource, server, url, &metadata.resource)?;
                 Ok(metadata)
             })
             .await;
         match read {
-            Ok(metadata) => return Ok(Candidate::Metadata(Box::new(metadata))),
+            Ok(metadata) => {
+                let is_elsewhere =
+                    settings.resource_metadata_url.is_none() && !server.same_origin(url);
+                let origin = is_elsewhere.then(|| url.origin().ascii_serialization());
+                return Ok(Candidate::Metadata(Box::new(metadata), origin));
+            }
             Err(fault) if fault.is_refusal() => return Err(fault),
             Err(fault) => {
                 let stop = fault.concerns_the_origin();
@@ -115,15 +121,18 @@ fn named_by(
             }
         }
     }
+    // Who runs the server's origin is asked first.
+    urls.sort_by_key(|url| !server.same_origin(url));
     Some(urls)
 }
 
 /// Checks the URL that a challenge names (RFC 9728 §5.1).
 ///
-/// It has to be on the server's own origin. RFC 9728 §3 puts the metadata of a resource on the
-/// resource's host, and what §3.3 and §7.3 trust in is that host's certificate: a document from
-/// elsewhere proves nothing by repeating the server's name. A foreign URL also makes the client
-/// send requests wherever a server likes (§7.7). The user may name one all the same.
+/// It may be on another origin: MCP has the client use what the challenge names. The challenge came
+/// from the server, so the server vouches for the place. It is https, or a loopback server's loopback
+/// URL; the HTTP client sends it nothing of the server's, judges its address as one that the server
+/// named (§7.7), and follows redirects on its origin alone. Its document has to name the server's URL
+/// exactly (§3.3). The user may name any URL.
 fn check_named(text: &str, server: &ServerUrl) -> Result<Url, RequestFailure> {
     let refuse = |problem: &str, instead: Option<&Url>| {
         let fault = RequestFailure::new(
@@ -149,7 +158,8 @@ fn check_named(text: &str, server: &ServerUrl) -> Result<Url, RequestFailure> {
         let problem = format!("{objection} (RFC 9728 §3)");
         return Err(refuse(&problem, is_secured.then_some(&secure)));
     }
-    if !server.same_origin(&url) {
+    let is_loopback_only = url.scheme() == "http" && !is_loopback(server.url());
+    if !server.same_origin(&url) && is_loopback_only {
         let problem = "it is on another origin (RFC 9728 §3, §7.3)";
         return Err(refuse(problem, Some(&url)));
     }

@@ -1,23 +1,37 @@
 //! The one choice of `resource` (RFC 8707 §2, RFC 9728 §3.3): an explicit setting, else the
 //! metadata's own, else the server's canonical URL.
 
-use hallpass_core::{Hint, Resource, ResourceMetadata, ResourceSetting, ServerUrl};
+use hallpass_core::{Hint, Resource, ResourceMetadata, ResourceSetting, ServerUrl, redacted_url};
+use url::Url;
 
 use crate::{
     error::{DiscoveryErrorKind, RequestFailure},
     reader::value,
+    well_known,
 };
 
-/// Whether metadata that publishes `published` may be used for `server` (RFC 9728 §3.3).
+/// Whether the metadata at `at` that publishes `published` may be used for `server` (RFC 9728 §3.3).
+///
+/// An ancestor of the server's URL counts where it stands at the well-known URI of the server's origin:
+/// that is the word of who runs the origin. Another document may be the word of one tenant, and has to
+/// name the server itself.
 ///
 /// A user who sets exactly the published value has seen the mismatch and allowed it.
 pub(crate) fn accept(
     setting: &ResourceSetting,
     server: &ServerUrl,
+    at: &Url,
     published: &Resource,
 ) -> Result<(), RequestFailure> {
-    let Err(mismatch) = published.matches_server(server) else {
-        return Ok(());
+    let problem = match published.matches_server(server) {
+        Err(mismatch) => format!("the {} differs", mismatch.part()),
+        Ok(()) if published.is_server(server) || well_known::is_of_origin(server, at) => {
+            return Ok(());
+        }
+        Ok(()) => format!(
+            "it is not the server's URL, and the metadata is at {}, not at the server's well-known URL",
+            redacted_url(at)
+        ),
     };
     if let ResourceSetting::Exactly {
         resource,
@@ -30,10 +44,9 @@ pub(crate) fn accept(
     let exact = published.as_str();
     let published = value(exact);
     let text = format!(
-        "the metadata's `resource` {published} does not identify the server {}: the {} differs \
+        "the metadata's `resource` {published} does not identify the server {}: {problem} \
          (RFC 9728 §3.3)",
         value(server.as_str()),
-        mismatch.part()
     );
     Err(
         RequestFailure::new(DiscoveryErrorKind::ResourceMismatch, text)
@@ -62,8 +75,7 @@ pub(crate) fn choose(
             allow_mismatch,
         } => (resource, *allow_mismatch),
     };
-    let is_the_server = ServerUrl::parse(resource.as_str()).is_ok_and(|named| named == *server);
-    if allow_mismatch || is_the_server || published == Some(resource) {
+    if allow_mismatch || resource.is_server(server) || published == Some(resource) {
         return Ok(Some(resource.clone()));
     }
     let published = match published {

@@ -28,6 +28,14 @@ pub(crate) fn resource_metadata_urls(server: &ServerUrl) -> Vec<Url> {
     candidates
 }
 
+/// Whether the metadata of `server` at `url` may be that of all below a path: it stands at the
+/// well-known URI of the server's origin, with or without an inserted path (RFC 9728 §3.1).
+pub(crate) fn is_of_origin(server: &ServerUrl, url: &Url) -> bool {
+    let inserted = url.path().strip_prefix(PROTECTED_RESOURCE);
+    let is_well_known = inserted.is_some_and(|path| path.is_empty() || path.starts_with('/'));
+    server.same_origin(url) && is_well_known
+}
+
 /// Where an issuer's metadata may be, in the order that MCP gives them. For an issuer with a path
 /// the root's documents are another issuer's, and are not asked for.
 pub(crate) fn server_metadata_urls(issuer: &Issuer) -> Vec<(Url, MetadataSource)> {

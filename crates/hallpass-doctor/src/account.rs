@@ -89,6 +89,7 @@ impl Diagnosis<'_> {
             reason: SignInReason::Requested,
             added_scopes: &Scopes::none(),
             device_grant: false,
+            another_account: false,
             now: self.doctor.parts.clock.now(),
         };
         match inputs.plan(inputs.scopes()).map(|plan| plan.client) {

@@ -1,7 +1,7 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    DpopSetting, Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
     http::RequestOptions, redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
@@ -22,6 +22,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
             MetadataSource::OpenId => "OpenID Connect metadata",
             MetadataSource::Explicit => "the settings",
             MetadataSource::Legacy => "the MCP server's origin, as in MCP 2025-03-26",
+            MetadataSource::Guessed => "a guess, as in MCP 2025-03-26: there is no metadata",
             _ => "elsewhere",
         },
     );
@@ -52,10 +53,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         );
     }
     // Where there is no document there is nothing that it could say.
-    if matches!(
-        discovered.source,
-        MetadataSource::Explicit | MetadataSource::Legacy
-    ) {
+    if !discovered.has_server_document() || discovered.source == MetadataSource::Legacy {
         return;
     }
     if !server.authorization_response_iss_parameter_supported {
@@ -66,6 +64,26 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
     if server.grant_types_supported.is_some() && !server.supports_grant("refresh_token") {
         let what = "`grant_types_supported` does not list `refresh_token`";
         step.push_finding(Finding::new(Code::NoRefreshGrant, what));
+    }
+    let algorithms = server.dpop_signing_alg_values_supported.as_deref();
+    let is_demanded = server.dpop_bound_access_tokens_required
+        || settings.dpop == DpopSetting::Always
+        || discovered
+            .resource_metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.dpop_bound_access_tokens_required);
+    if let Some(algorithms) = algorithms.filter(|listed| !listed.is_empty() && !is_demanded) {
+        let what = format!(
+            "`dpop_signing_alg_values_supported` lists {}: tokens are bound to a key where they are \
+             demanded so",
+            algorithms.join(", ")
+        );
+        let found = Finding::new(Code::DpopOffered, what);
+        step.push_finding(
+            found
+                .hint_setting("dpop", Some("always"))
+                .text("if the server refuses bearer tokens"),
+        );
     }
     if server.revocation_endpoint.is_none() {
         let what = "there is no `revocation_endpoint`: signing out forgets the tokens here, and \
@@ -79,6 +97,10 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
     let server = &discovered.server;
     if server.supports_s256() {
         step.push_fact("PKCE", "S256");
+        return;
+    }
+    // Where there is no document there is nothing that it could say.
+    if !discovered.has_server_document() && server.code_challenge_methods_supported.is_none() {
         return;
     }
     let waived = discovered.pkce_waived(settings);
@@ -124,6 +146,7 @@ impl Diagnosis<'_> {
             reason: SignInReason::Requested,
             added_scopes: &Scopes::none(),
             device_grant: false,
+            another_account: false,
             now: self.doctor.parts.clock.now(),
         }
         .scopes();
@@ -135,6 +158,17 @@ impl Diagnosis<'_> {
                 requested.to_string()
             },
         );
+        if requested.is_empty() && discovered.server.supports_scope("openid") {
+            let what = format!(
+                "no scope is requested: the server names none, and `{}` lists `openid`",
+                discovered.server.issuer
+            );
+            step.push_finding(
+                Finding::new(Code::NoScope, what)
+                    .hint_setting("scopes", Some("openid"))
+                    .text("if its page refuses the request"),
+            );
+        }
         if discovered.server.scopes_supported.is_none() {
             return;
         }
@@ -157,12 +191,48 @@ impl Diagnosis<'_> {
         );
     }
 
+    /// Whether there is anything at an authorization endpoint that is a guess.
+    async fn guessed_endpoint(&self, step: &mut Step, url: &Url) {
+        let Ok(request) = Request::get(url.as_str()).body(bytes::Bytes::new()) else {
+            return;
+        };
+        let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
+        let policy = RequestOptions::authorization_server(&self.key().server);
+        match http.open(request, policy).await {
+            Ok(answer) if matches!(answer.status().as_u16(), 404 | 405 | 410) => {
+                let what = format!(
+                    "there is no metadata anywhere, and the guessed `{}` answers {}",
+                    redacted_url(url),
+                    answer.status().as_u16()
+                );
+                let found = Finding::new(Code::NoServerMetadata, what)
+                    .hint_setting("endpoints", None)
+                    .hint_setting("server_metadata_url", None);
+                step.push_finding(found.text("the server's operator knows them"));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let proxy = self.doctor.proxy_for(url);
+                let side = ResponsibleParty::AuthorizationServer;
+                step.push_finding(unanswered::finding(&error, side, proxy.as_deref()));
+            }
+        }
+        step.exchanges.extend(self.doctor.parts.http.exchanges());
+    }
+
     /// Whether the endpoints that will be posted to can be reached, where their origin has not
     /// answered yet. A GET tells: any status means that the origin answers.
     pub(crate) async fn endpoints(&self, step: &mut Step) {
         let Some(discovered) = &self.discovered else {
             return;
         };
+        if discovered.source == MetadataSource::Guessed {
+            let authorization = discovered.server.authorization_endpoint.clone();
+            if let Some(url) = authorization {
+                self.guessed_endpoint(step, &url).await;
+            }
+            return;
+        }
         let ServerMetadata {
             token_endpoint,
             registration_endpoint,

@@ -147,12 +147,19 @@ impl Diagnosis<'_> {
                  {said}): it may expect another audience than its metadata says",
                 metadata::quoted_resource(asked)
             );
-            return Finding::new(Code::FreshTokenRefused, what)
-                .hint_setting("resource", None)
-                .text(
-                    "contact the server's operator: it has to accept tokens whose audience is the \
+            let has_scopes = grant.is_some_and(|grant| !grant.requested_scopes.is_empty());
+            let found = Finding::new(Code::FreshTokenRefused, what).hint_setting("resource", None);
+            let found = if has_scopes && !self.settings().refresh_scope {
+                found
+                    .hint_setting("refresh_scope", Some("true"))
+                    .text("if only the tokens of a refresh are refused")
+            } else {
+                found
+            };
+            return found.text(
+                "contact the server's operator: it has to accept tokens whose audience is the \
                      `resource` that it publishes (RFC 8707 §2.2)",
-                );
+            );
         }
         let what = format!(
             "the server refuses the token, which has not ended (it says {said}): it was revoked, or \

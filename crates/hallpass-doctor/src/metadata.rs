@@ -53,6 +53,10 @@ impl Diagnosis<'_> {
             Some(chosen) => resource.push_fact("resource", chosen.as_str()),
             None => resource.push_fact("resource", "left out, as configured"),
         }
+        if let Some(origin) = &discovered.resource_metadata_origin {
+            let what = format!("the challenge names metadata on another origin, {origin}");
+            resource.push_finding(Finding::new(Code::MetadataElsewhere, what));
+        }
         if let Some(metadata) = &discovered.resource_metadata {
             let issuers = metadata.authorization_servers.iter();
             let issuers: Vec<_> = issuers.take(8).map(hallpass_core::Issuer::as_str).collect();
@@ -61,7 +65,10 @@ impl Diagnosis<'_> {
                 .findings
                 .extend(self.covers_more(&metadata.resource));
         }
-        if discovered.source == MetadataSource::Legacy {
+        if matches!(
+            discovered.source,
+            MetadataSource::Legacy | MetadataSource::Guessed
+        ) {
             let what = "there is no protected resource metadata: the server is taken for its own \
                         authorization server";
             resource.push_finding(Finding::new(Code::LegacyDiscovery, what));

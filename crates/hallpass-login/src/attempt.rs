@@ -1,13 +1,16 @@
 //! One attempt of a login: the run of its plan.
 
 use hallpass_core::{
-    Record, Registration, quote,
+    ClientId, Hint, Record, Registration, quote,
     record::{GrantKind, RegistrationOrigin},
+    redacted_url,
 };
-use hallpass_oauth::PendingAuthorization;
+use hallpass_discovery::MetadataSource;
+use hallpass_oauth::{AuthorizationRequestError, CallbackError, PendingAuthorization, TokenError};
 
 use crate::{
-    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, PlannedClient, ReregistrationReason,
+    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, LoginWarning, PlannedClient,
+    ReregistrationReason,
     await_callback::{AwaitCallback, CallbackOutcome, failure_page},
     callback_server::CallbackServer,
     client_check,
@@ -15,21 +18,37 @@ use crate::{
     login::{Client, FailedAttempt, Login},
     page::Page,
     plan::LoginPlan,
-    scopes,
 };
 
 impl Login<'_> {
     /// Client, port, browser, callback, code.
     pub(crate) async fn attempt(&self, plan: &LoginPlan) -> Result<Record, FailedAttempt> {
-        let dpop = self.dpop_signer(plan)?;
+        let dpop = self.dpop(plan)?;
+        self.check_authorization_request(plan)?;
         let client = self.client(plan).await?;
         let mut pending = self.authorization_request(plan, &client)?;
-        let pushed = self.push(&mut pending, &client).await?;
+        let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
         let http = &*self.host.ports.http;
         if is_checked && !client_check::is_accepted(http, server, pending.url()).await {
             return Err(self.registration_refused(None));
+        }
+        if self.discovered.source == MetadataSource::Guessed
+            && let Some(status) = client_check::absence(http, server, pending.url()).await
+        {
+            let what = format!(
+                "no sign-in to {server}: the guessed {} answered {}",
+                redacted_url(pending.url()),
+                status.as_u16()
+            );
+            let error = LoginError::new(LoginErrorKind::Discovery, what);
+            return Err(error.with_hints(self.guess_hints()).into());
+        }
+        let proven_at = client.registration.proven_at;
+        let is_proof_removed = client.is_reused && !pushed && proven_at.is_some();
+        if is_proof_removed {
+            self.save_proof(&client.registration, None).await;
         }
         let browser_request = BrowserRequest {
             url: pending.url(),
@@ -42,15 +61,20 @@ impl Login<'_> {
             pending: &pending,
             browser_request,
             server,
-            hint: timeout_hint(&client.registration, pending.redirect_uri()),
+            consent_hints: consent_hints(plan),
+            timeout_hints: self.timeout_hints(plan, &client.registration, &pending),
         };
+        if self.inputs().scopes_instead(plan).is_some() {
+            let event = LoginEvent::Warning(LoginWarning::NoScopes);
+            self.host.interaction.event(event);
+        }
         let mut callbacks = CallbackServer::start(client.listener);
         let registration = client.registration;
         let params = ExchangeParams {
             is_reused: client.is_reused,
             dpop,
         };
-        let device = self.device_grant(plan, &registration, params.dpop.as_ref());
+        let device = self.device_grant(plan, &registration, &params.dpop);
         let outcome = waiting.run(&mut callbacks, device).await;
         // Later requests get the page that says so.
         callbacks.stop_listening();
@@ -64,12 +88,20 @@ impl Login<'_> {
                 (GrantKind::AuthorizationCode, tokens, responder)
             }
             Err(error) => {
-                if error.kind() == LoginErrorKind::Timeout && params.is_reused {
-                    self.remove_proof(&registration).await;
-                }
-                (GrantKind::AuthorizationCode, Err(error.into()), None)
+                let failed = self.without_scopes(plan, error);
+                (GrantKind::AuthorizationCode, Err(failed), None)
             }
         };
+        if is_proof_removed
+            && let Err(FailedAttempt::Failed(error)) = &tokens
+            && !matches!(
+                error.kind(),
+                LoginErrorKind::Timeout | LoginErrorKind::CallbackPort
+            )
+        {
+            // The callback came, so the server knows the client.
+            self.save_proof(&registration, proven_at).await;
+        }
         let outcome = tokens.map(|tokens| self.signed_in(plan, kind, tokens, registration, params));
         if let Some(responder) = responder {
             responder.send(match &outcome {
@@ -82,6 +114,45 @@ impl Login<'_> {
         }
         callbacks.close().await;
         outcome
+    }
+
+    /// What a failure means for a sign-in that named no scopes.
+    pub(crate) fn without_scopes(&self, plan: &LoginPlan, error: LoginError) -> FailedAttempt {
+        let source = std::error::Error::source(&error);
+        let callback = source.and_then(<dyn std::error::Error>::downcast_ref::<CallbackError>);
+        let answer = source.and_then(<dyn std::error::Error>::downcast_ref::<TokenError>);
+        let code = callback
+            .and_then(CallbackError::code)
+            .or_else(|| answer.and_then(TokenError::code));
+        match self.inputs().scopes_instead(plan) {
+            Some(scopes) if code == Some("invalid_scope") => {
+                FailedAttempt::ScopeMissing(scopes, Box::new(error))
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Why the browser may not have come back.
+    fn timeout_hints(
+        &self,
+        plan: &LoginPlan,
+        registration: &Registration,
+        pending: &PendingAuthorization,
+    ) -> Vec<Hint> {
+        let mut hints = consent_hints(plan);
+        if self.inputs().scopes_instead(plan).is_some() {
+            hints.extend(
+                [
+                    LoginWarning::NoScopes.hint(),
+                    Some(Hint::text("if its page complained about the scope")),
+                ]
+                .into_iter()
+                .flatten(),
+            );
+        }
+        let why = timeout_hint(registration, pending.redirect_uri());
+        hints.push(why.into());
+        hints
     }
 
     /// The client and its port, registered and saved where that is needed.
@@ -125,38 +196,48 @@ impl Login<'_> {
         plan: &LoginPlan,
         client: &Client,
     ) -> Result<PendingAuthorization, LoginError> {
-        let mut extra = self.host.parameters.clone();
-        if extra.iter().all(|(name, _)| name != "prompt") {
-            let prompt = self.prompt(plan);
-            extra.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt)));
-        }
         let (id, redirect_uri) = (
             &client.registration.client_id,
             &client.listener.redirect_uri,
         );
         let inputs = self.inputs();
-        let mut request = inputs.authorization_request(id, redirect_uri, &plan.scopes);
-        request.extra = &extra;
-        request.begin(&*self.host.ports.entropy).map_err(|error| {
-            let what = format!(
-                "the authorization request for {} can't be made",
-                self.request.key.server
-            );
-            LoginError::new(LoginErrorKind::Request, what).with_cause(error)
-        })
+        let extra = inputs.parameters(plan.prompt.as_deref());
+        let request = inputs.authorization_request(id, redirect_uri, &plan.scopes, &extra);
+        let begun = request.begin(&*self.host.ports.entropy);
+        begun.map_err(|error| self.impossible_request(error))
     }
 
-    /// What the authorization server shall ask the user (`OpenID` Connect Core §3.1.2.1).
-    fn prompt(&self, plan: &LoginPlan) -> Option<String> {
-        let another_account = self.host.another_account.then_some("select_account");
-        // OpenID Connect Core §11: without a consent there is no offline access.
-        let offline = plan.scopes.contains(scopes::OFFLINE_ACCESS);
-        let words: Vec<_> = another_account
-            .into_iter()
-            .chain(offline.then_some("consent"))
-            .collect();
-        (!words.is_empty()).then(|| words.join(" "))
+    /// Refuses a request that can't be made before a client is registered for it.
+    fn check_authorization_request(&self, plan: &LoginPlan) -> Result<(), LoginError> {
+        let inputs = self.inputs();
+        let extra = inputs.parameters(plan.prompt.as_deref());
+        let id = ClientId::new("");
+        let request = inputs.authorization_request(&id, "", &plan.scopes, &extra);
+        let checked = request.check();
+        checked.map_err(|error| self.impossible_request(error))
     }
+
+    fn impossible_request(&self, error: AuthorizationRequestError) -> LoginError {
+        let what = format!(
+            "the authorization request for {} can't be made",
+            self.request.key.server
+        );
+        LoginError::new(LoginErrorKind::Request, what).with_cause(error)
+    }
+}
+
+/// What to do where the page that asks for consent has no way back.
+fn consent_hints(plan: &LoginPlan) -> Vec<Hint> {
+    if !plan.asks_for_consent() {
+        return Vec::new();
+    }
+    vec![
+        Hint::setting("authorize_parameters", Some("prompt=")),
+        Hint::text(
+            "the sign-in asked for consent again (`prompt=consent`), for `offline_access`; that setting \
+             leaves it out, for a server where only an administrator consents",
+        ),
+    ]
 }
 
 /// Why the browser may not have come back.

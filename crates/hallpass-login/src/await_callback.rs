@@ -3,7 +3,7 @@
 
 use std::future::pending as never;
 
-use hallpass_core::BoxFuture;
+use hallpass_core::{BoxFuture, Hint};
 use hallpass_oauth::{
     AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization, TokenResponse,
 };
@@ -24,8 +24,10 @@ pub(crate) struct AwaitCallback<'a> {
     pub(crate) browser_request: BrowserRequest<'a>,
     /// The MCP server's URL, for the page.
     pub(crate) server: &'a str,
+    /// What to tell the user where asking for consent may be what failed.
+    pub(crate) consent_hints: Vec<Hint>,
     /// What to tell the user after the timeout.
-    pub(crate) hint: String,
+    pub(crate) timeout_hints: Vec<Hint>,
 }
 
 /// How the user came back.
@@ -126,7 +128,15 @@ impl AwaitCallback<'_> {
             _ => LoginErrorKind::Callback,
         };
         let what = format!("the sign-in to {} was refused", self.server);
-        LoginError::new(kind, what).with_cause(error)
+        let hints: &[Hint] = match error.code() {
+            Some("access_denied" | "consent_required" | "interaction_required") => {
+                &self.consent_hints
+            }
+            _ => &[],
+        };
+        LoginError::new(kind, what)
+            .with_hints(hints.iter().cloned())
+            .with_cause(error)
     }
 
     fn timed_out(&self) -> LoginError {
@@ -135,7 +145,8 @@ impl AwaitCallback<'_> {
             "the sign-in to {} was not finished within {seconds} s",
             self.server
         );
-        LoginError::new(LoginErrorKind::Timeout, what).with_hint(self.hint.clone())
+        LoginError::new(LoginErrorKind::Timeout, what)
+            .with_hints(self.timeout_hints.iter().cloned())
     }
 }
 

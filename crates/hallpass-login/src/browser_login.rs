@@ -6,10 +6,11 @@ use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
 };
 
+use hallpass_discovery::MetadataSource;
 use hallpass_session::Ports;
 
 use crate::{
-    Interaction, LoginError, LoginEvent,
+    Interaction, LoginError, LoginEvent, LoginWarning,
     login::{FailedAttempt, Host, Login},
 };
 
@@ -50,7 +51,6 @@ impl BrowserLogin {
             interaction,
             timeout: Self::TIMEOUT,
             client_name: "Hallpass".to_owned(),
-            parameters: Vec::new(),
             device_grant: false,
             another_account: false,
         })
@@ -63,13 +63,18 @@ impl BrowserLogin {
     /// A [`LoginError`]. Whatever was saved before is still there.
     pub async fn run(&self, request: SignIn<'_>) -> Result<Record, LoginError> {
         let login = Login::start(&self.0, request).await?;
-        let scopes = self.choose_scopes(&login);
+        let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
                 Err(FailedAttempt::Failed(error)) => return Err(*error),
+                // Once: the next attempt names scopes.
+                Err(FailedAttempt::ScopeMissing(instead, error)) => {
+                    tracing::debug!(%error, %instead, "the sign-in begins again with scopes");
+                    scopes = instead;
+                }
                 // Once for each reason: a server that refuses what it has just registered is not
                 // asked without end.
                 Err(FailedAttempt::Reregister(reason, error)) => {
@@ -91,6 +96,14 @@ impl BrowserLogin {
             resource: login.discovered.resource.as_ref(),
             scopes: &scopes,
         });
+        let discovered = &login.discovered;
+        if let Some(origin) = discovered.resource_metadata_origin.clone() {
+            let warning = LoginWarning::MetadataElsewhere { origin };
+            interaction.event(LoginEvent::Warning(warning));
+        }
+        if discovered.source == MetadataSource::Guessed {
+            interaction.event(LoginEvent::Warning(LoginWarning::GuessedEndpoints));
+        }
         scopes
     }
 }
@@ -109,17 +122,6 @@ impl BrowserLoginBuilder {
         self
     }
 
-    /// One more parameter of the authorization URL, for the odd server (`access_type=offline`,
-    /// `audience`, `prompt`). A login refuses those that it sets itself.
-    pub fn authorize_parameter(
-        mut self,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
-        self.0.parameters.push((name.into(), value.into()));
-        self
-    }
-
     /// Whether the device grant (RFC 8628) is offered beside the browser, where the server has it: for
     /// machines without a browser. It costs a request, and shows the user a second way to sign in. A
     /// client that this login registers is registered for both grants.
@@ -130,8 +132,9 @@ impl BrowserLoginBuilder {
 
     /// Whether the user has another account on the server already, so that the authorization
     /// server should ask which one it is to be (`prompt=select_account`, `OpenID` Connect Core
-    /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` of the
-    /// host's own [parameters](Self::authorize_parameter) takes its place.
+    /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` among the
+    /// settings' [`authorize_parameters`](hallpass_core::ServerSettings::authorize_parameters) takes
+    /// its place.
     pub fn another_account(mut self, another: bool) -> Self {
         self.0.another_account = another;
         self

@@ -9,6 +9,11 @@ use hallpass_oauth::{check_client_issuer, pre_registration};
 
 use crate::{LoginError, LoginErrorKind, ReregistrationReason, address::CallbackAddress};
 
+/// The name of the grant of a refresh (RFC 6749 §6).
+pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+/// The device grant's name (RFC 8628 §3.4).
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// The client that a login would use.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -29,6 +34,8 @@ pub(crate) struct ClientCandidates<'a> {
     pub(crate) metadata: &'a ServerMetadata,
     pub(crate) previous: Option<&'a Record>,
     pub(crate) scopes: &'a Scopes,
+    /// Whether the login offers the device grant.
+    pub(crate) device_grant: bool,
     /// The address of the callback setting.
     pub(crate) callback: &'a CallbackAddress,
     pub(crate) reason: SignInReason,
@@ -131,7 +138,25 @@ impl ClientCandidates<'_> {
                 return Err(ReregistrationReason::Scopes);
             }
         }
+        if self.lacks_a_grant(registration) {
+            return Err(ReregistrationReason::Grants);
+        }
         Ok(address)
+    }
+
+    /// Whether a registration lacks a grant that the login or its refreshes need, and that the server
+    /// was not asked to register it for.
+    fn lacks_a_grant(&self, registration: &Registration) -> bool {
+        let is_lacking = |grant_type: &str| {
+            let declined = &registration.declined_grant_types;
+            registration.lacks_grant(grant_type)
+                && declined.iter().all(|declined| declined != grant_type)
+        };
+        // Earlier versions wrote no grants down, and asked for a listed `refresh_token` alone.
+        let was_left_out = registration.grant_types.is_none()
+            && self.metadata.grant_types_supported.is_some()
+            && !self.metadata.supports_grant(REFRESH_TOKEN);
+        was_left_out || is_lacking(REFRESH_TOKEN) || self.device_grant && is_lacking(DEVICE_CODE)
     }
 
     fn no_client(&self) -> LoginError {

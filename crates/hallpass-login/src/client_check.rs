@@ -12,23 +12,50 @@ use url::Url;
 /// error page there and does not send the browser back (RFC 6749 §4.1.2.1), so the login would end at
 /// its time limit. Anything except a plain refusal counts as a yes.
 pub(crate) async fn is_accepted(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> bool {
+    match look(http, server, url).await {
+        Some((status, headers)) => !refuses_client(url, status, &headers),
+        None => true,
+    }
+}
+
+/// What a guessed endpoint answers: `None` where it may be an authorization endpoint.
+/// Its page is for the user, so only an absence tells.
+pub(crate) async fn absence(
+    http: &dyn HttpClient,
+    server: &ServerUrl,
+    url: &Url,
+) -> Option<StatusCode> {
+    let (status, _) = look(http, server, url).await?;
+    let is_absent = matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED
+    );
+    is_absent.then_some(status)
+}
+
+/// The head of the answer to a browser's request.
+async fn look(
+    http: &dyn HttpClient,
+    server: &ServerUrl,
+    url: &Url,
+) -> Option<(StatusCode, HeaderMap)> {
     let request = Request::get(url.as_str())
         // What a navigation sends: some servers answer a script in another way.
         .header(header::ACCEPT, "text/html,*/*;q=0.8")
         .header("sec-fetch-mode", "navigate")
         .header("sec-fetch-dest", "document")
         .body(Bytes::new());
-    let Ok(request) = request else { return true };
+    let request = request.ok()?;
     let options = RequestOptions {
         target: RequestTarget::AuthorizationServer,
         redirects: Redirects::None,
         ..RequestOptions::metadata(server)
     };
     match http.open(request, options).await {
-        Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),
+        Ok(answer) => Some((answer.status(), answer.headers().clone())),
         Err(error) => {
-            tracing::debug!(%error, "no answer from the authorization endpoint to the check of the client");
-            true
+            tracing::debug!(%error, "no answer from the authorization endpoint to a look at it");
+            None
         }
     }
 }

@@ -5,7 +5,7 @@ use hallpass_core::{
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
-use hallpass_session::{DpopSigner, TokenRequestError};
+use hallpass_session::{DpopOnDemand, Endpoint, TokenRequestError};
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
@@ -16,11 +16,11 @@ use crate::{
 
 /// What matters for the exchange besides the code and its client.
 #[derive(Debug)]
-pub(crate) struct ExchangeParams {
+pub(crate) struct ExchangeParams<'a> {
     /// Whether the client is a dynamic registration of an earlier login.
     pub(crate) is_reused: bool,
     /// The key that the tokens will be bound to.
-    pub(crate) dpop: Option<DpopSigner>,
+    pub(crate) dpop: DpopOnDemand<'a>,
 }
 
 impl Login<'_> {
@@ -30,17 +30,23 @@ impl Login<'_> {
         pending: PendingAuthorization,
         code: AuthorizationCode,
         registration: &Registration,
-        params: &ExchangeParams,
+        params: &ExchangeParams<'_>,
     ) -> Result<TokenResponse, FailedAttempt> {
         let metadata = &self.discovered.server;
         let Some(endpoint) = &metadata.token_endpoint else {
             return Err(no_token_endpoint(metadata.issuer.as_str()).into());
         };
-        let endpoint = self.endpoint(endpoint, registration, params.dpop.as_ref());
-        self.token_client()
-            .request_token(&endpoint, &pending.redeem(code))
-            .await
-            .map_err(|error| self.exchange_failed(error, registration, params.is_reused))
+        let endpoint = self.endpoint(endpoint, registration, params.dpop.signer());
+        let (client, request) = (self.token_client(), pending.redeem(code));
+        let mut tokens = client.request_token(&endpoint, &request).await;
+        if let Some(signer) = params.dpop.demanded_by(&endpoint, &tokens) {
+            let endpoint = Endpoint {
+                dpop: Some(signer),
+                ..endpoint
+            };
+            tokens = client.request_token(&endpoint, &request).await;
+        }
+        tokens.map_err(|error| self.exchange_failed(error, registration, params.is_reused))
     }
 
     /// The record that the session saves.
@@ -50,14 +56,21 @@ impl Login<'_> {
         kind: GrantKind,
         tokens: TokenResponse,
         mut registration: Registration,
-        params: ExchangeParams,
+        params: ExchangeParams<'_>,
     ) -> Record {
         let now = self.host.ports.clock.now();
         registration.proven_at = Some(now);
         let mut grant = tokens.into_grant(kind, &plan.scopes, plan.resource.as_ref(), now);
-        grant.dpop_key = params.dpop.map(|signer| signer.stored_key().clone());
+        let signer = params.dpop.into_signer();
+        let is_demanded = signer.is_some() && !plan.dpop;
+        grant.dpop_key = signer.map(|signer| signer.stored_key().clone());
         self.report(plan, &grant);
         let mut record = self.record();
+        // Remembered for the issuer: the next sign-in does not have to be refused first.
+        let inputs = self.inputs();
+        let previous = inputs.previous_record();
+        record.metadata.dpop_bound_access_tokens_required |= is_demanded
+            || previous.is_some_and(|record| record.metadata.dpop_bound_access_tokens_required);
         record.registration = Some(registration);
         record.grant = Some(grant);
         record.pending_refresh = None;

@@ -3,11 +3,20 @@
 
 use std::future::pending as never;
 
+use bytes::Bytes;
 use hallpass_core::{BoxFuture, Diagnostic as _, Registration};
-use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
-use hallpass_session::{DpopSigner, Retry, TokenRequestError};
+use hallpass_oauth::{
+    ClientAuthentication, DeviceAuthorization, DeviceAuthorizationRequest, TokenError,
+    TokenResponse,
+};
+use hallpass_session::{DpopOnDemand, Retry, TokenRequestError};
 
-use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login, plan::LoginPlan};
+use http::Response;
+
+use crate::{
+    DeviceCode, LoginError, LoginErrorKind, LoginEvent, client::DEVICE_CODE, login::Login,
+    plan::LoginPlan,
+};
 
 impl Login<'_> {
     /// Ends with tokens, or when the user denies. Another failure is an event, and then this future
@@ -16,14 +25,17 @@ impl Login<'_> {
         &'a self,
         plan: &'a LoginPlan,
         registration: &'a Registration,
-        dpop: Option<&'a DpopSigner>,
+        dpop: &'a DpopOnDemand<'_>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
-            if !plan.device_grant {
+            if !plan.device_grant || registration.lacks_grant(DEVICE_CODE) {
                 return never().await;
             }
             match self.run_device_grant(plan, registration, dpop).await {
-                Err(error) if error.kind() != LoginErrorKind::Denied => {
+                Err(error)
+                    if error.kind() != LoginErrorKind::Denied
+                        && !self.is_scope_missing(plan, &error) =>
+                {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
                     never().await
@@ -33,11 +45,19 @@ impl Login<'_> {
         })
     }
 
+    /// Whether the server refused the request because it names no scopes.
+    fn is_scope_missing(&self, plan: &LoginPlan, error: &LoginError) -> bool {
+        let source = std::error::Error::source(error);
+        let answer = source.and_then(<dyn std::error::Error>::downcast_ref::<TokenError>);
+        let code = answer.and_then(TokenError::code);
+        code == Some("invalid_scope") && self.inputs().scopes_instead(plan).is_some()
+    }
+
     async fn run_device_grant(
         &self,
         plan: &LoginPlan,
         registration: &Registration,
-        dpop: Option<&DpopSigner>,
+        dpop: &DpopOnDemand<'_>,
     ) -> Result<TokenResponse, LoginError> {
         let metadata = &self.discovered.server;
         let (Some(endpoint), Some(token_endpoint)) = (
@@ -71,17 +91,18 @@ impl Login<'_> {
         };
         let mut device = self.endpoint(endpoint, registration, None);
         device.retry = Retry::Never;
-        let mut waiting = client
-            .send(
-                &device,
-                |client| request.into_http(endpoint, client),
-                |answer| {
-                    let now = self.host.ports.clock.now();
-                    DeviceAuthorization::from_http(answer, plan.resource.as_ref(), now)
-                },
-            )
-            .await
-            .map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
+        let build = |client: &ClientAuthentication<'_>| request.into_http(endpoint, client);
+        let read = |answer: &Response<Bytes>| {
+            let now = self.host.ports.clock.now();
+            DeviceAuthorization::from_http(answer, plan.resource.as_ref(), now)
+        };
+        let mut started = client.send(&device, build, read).await;
+        if let Some(signer) = dpop.demanded_by(&device, &started) {
+            device.dpop = Some(signer);
+            started = client.send(&device, build, read).await;
+        }
+        let mut waiting =
+            started.map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {
@@ -90,14 +111,19 @@ impl Login<'_> {
                 verification_uri_complete: waiting.verification_uri_complete(),
                 expires_at: waiting.expires_at(),
             }));
-        let tokens = self.endpoint(token_endpoint, registration, dpop);
+        let mut tokens = self.endpoint(token_endpoint, registration, dpop.signer());
         loop {
             self.host.ports.clock.sleep(waiting.interval()).await;
             if self.host.ports.clock.now() >= waiting.expires_at() {
                 let what = "the device code has expired";
                 return Err(LoginError::new(LoginErrorKind::Timeout, what));
             }
-            match client.request_token(&tokens, &waiting.poll()).await {
+            let mut polled = client.request_token(&tokens, &waiting.poll()).await;
+            if let Some(signer) = dpop.demanded_by(&tokens, &polled) {
+                tokens.dpop = Some(signer);
+                polled = client.request_token(&tokens, &waiting.poll()).await;
+            }
+            match polled {
                 Ok(tokens) => return Ok(tokens),
                 Err(TokenRequestError::Answer(error)) if waiting.handle_poll_error(&error) => {}
                 // RFC 8628 §3.5: a poll without answer is sent again.

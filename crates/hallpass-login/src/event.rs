@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hallpass_core::{
-    ClientId, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
+    ClientId, Hint, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
 };
 use url::Url;
 
@@ -158,6 +158,8 @@ pub enum ReregistrationReason {
     SecretExpired,
     /// It was registered for fewer scopes.
     Scopes,
+    /// It was registered without a grant that it needs.
+    Grants,
     /// The server has forgotten it, or refuses its redirect URI.
     Refused,
     /// The server gives no tokens to a client without a secret.
@@ -171,6 +173,7 @@ impl fmt::Display for ReregistrationReason {
             Self::CallbackChanged => "the callback setting has changed",
             Self::SecretExpired => "its secret has expired",
             Self::Scopes => "it was registered for fewer scopes",
+            Self::Grants => "it was registered without a grant that it needs",
             Self::Refused => "the authorization server no longer accepts it",
             Self::NeedsSecret => "the authorization server gives it no tokens without a secret",
         })
@@ -186,6 +189,16 @@ pub enum LoginWarning {
         /// Why it may be.
         reason: NoRefreshToken,
     },
+    /// The server's challenge names its metadata on another origin.
+    MetadataElsewhere {
+        /// That origin.
+        origin: String,
+    },
+    /// There is no metadata anywhere: the endpoints are guesses. Comes before the browser opens.
+    GuessedEndpoints,
+    /// No scopes are requested, and the authorization server is an OpenID provider, which may want
+    /// `openid`. Comes before the browser opens.
+    NoScopes,
     /// Fewer scopes were granted than asked for.
     FewerScopes {
         /// Those that are missing.
@@ -207,6 +220,19 @@ pub enum NoRefreshToken {
     Unexplained,
 }
 
+impl LoginWarning {
+    /// The setting that helps, if one does.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NoScopes => Some(Hint::setting("scopes", Some("openid"))),
+            Self::MetadataElsewhere { .. }
+            | Self::GuessedEndpoints
+            | Self::NoRefreshToken { .. }
+            | Self::FewerScopes { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for LoginWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -214,6 +240,16 @@ impl fmt::Display for LoginWarning {
                 f,
                 "no refresh token: you have to sign in again when the access token expires: \
                  {reason}"
+            ),
+            Self::MetadataElsewhere { origin } => write!(
+                f,
+                "the server's metadata is on another origin, {origin}, as its challenge says"
+            ),
+            Self::GuessedEndpoints => f.write_str(
+                "there is no metadata anywhere: the addresses of the sign-in are guesses",
+            ),
+            Self::NoScopes => f.write_str(
+                "no scope is requested; if the sign-in page complains about that, request `openid`",
             ),
             Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
         }

@@ -3,10 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Record, Registration, Remedy, SignIn, SignInReason, State};
-use hallpass_discovery::{Discovered, DiscoveryErrorKind};
+use hallpass_core::{
+    Hint, Record, Registration, Remedy, Scopes, SignIn, SignInReason, State, Timestamp,
+};
+use hallpass_discovery::{Discovered, DiscoveryErrorKind, MetadataSource};
 use hallpass_oauth::{ClientKey, TokenError};
-use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient};
+use hallpass_session::{
+    DpopOnDemand, DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient,
+};
 use url::Url;
 
 use crate::{
@@ -26,7 +30,6 @@ pub(crate) struct Host {
     pub(crate) interaction: Arc<dyn Interaction>,
     pub(crate) timeout: Duration,
     pub(crate) client_name: String,
-    pub(crate) parameters: Vec<(String, String)>,
     pub(crate) device_grant: bool,
     pub(crate) another_account: bool,
 }
@@ -47,6 +50,8 @@ pub(crate) enum FailedAttempt {
     Failed(Box<LoginError>),
     /// The dynamic registration can't be used, which showed too late for this attempt.
     Reregister(ReregistrationReason, Box<LoginError>),
+    /// The server wants scopes named, and none were.
+    ScopeMissing(Scopes, Box<LoginError>),
 }
 
 impl From<LoginError> for FailedAttempt {
@@ -58,7 +63,9 @@ impl From<LoginError> for FailedAttempt {
 impl FailedAttempt {
     pub(crate) fn error(&self) -> &LoginError {
         match self {
-            Self::Failed(error) | Self::Reregister(_, error) => error,
+            Self::Failed(error) | Self::Reregister(_, error) | Self::ScopeMissing(_, error) => {
+                error
+            }
         }
     }
 }
@@ -114,6 +121,7 @@ impl<'a> Login<'a> {
             reason: self.request.reason,
             added_scopes: self.request.scopes,
             device_grant: self.host.device_grant,
+            another_account: self.host.another_account,
             now: self.host.ports.clock.now(),
         }
     }
@@ -166,6 +174,22 @@ impl<'a> Login<'a> {
         })
     }
 
+    /// What helps where the endpoints are guesses: none where there is a document, or the user named
+    /// them.
+    pub(crate) fn guess_hints(&self) -> Vec<Hint> {
+        if self.discovered.source != MetadataSource::Guessed {
+            return Vec::new();
+        }
+        vec![
+            Hint::text(
+                "there is no metadata anywhere, and the endpoints are guesses (MCP 2025-03-26): the \
+                 server's operator knows the right ones, or the URL of their metadata",
+            ),
+            Hint::setting("endpoints", None),
+            Hint::setting("server_metadata_url", None),
+        ]
+    }
+
     /// The record that the session saves.
     pub(crate) fn record(&self) -> Record {
         self.request.record(self.discovered.server.clone())
@@ -197,23 +221,31 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Removes the proof that the server knows the client, after a login that timed out: perhaps the
-    /// server has forgotten the client, so the next login checks first.
-    pub(crate) async fn remove_proof(&self, registration: &Registration) {
-        let mut unproven = registration.clone();
-        if unproven.proven_at.take().is_some()
-            && let Err(error) = self.save_registration(&unproven).await
-        {
-            tracing::debug!(%error, "the registration was not saved as unproven");
+    /// Saves when the client was last proven. The proof is removed before the browser opens, until a
+    /// callback comes: a server that has forgotten the client shows an error page, and the user waits
+    /// for the time limit or gives up. The next login checks first then.
+    pub(crate) async fn save_proof(
+        &self,
+        registration: &Registration,
+        proven_at: Option<Timestamp>,
+    ) {
+        let mut record = self.record();
+        let mut registration = registration.clone();
+        registration.proven_at = proven_at;
+        record.registration = Some(registration);
+        if let Err(error) = self.request.keep.save_proof(&record).await {
+            tracing::debug!(%error, "the proof of the registration was not saved");
         }
     }
 
     /// Whether the server is known to know the registration: by the grant that asks for more, or by
-    /// a recent sign-in.
+    /// a recent sign-in. Not where a sign-in since then ended without a callback.
     pub(crate) fn is_proven(&self, registration: &Registration) -> bool {
         let now = self.host.ports.clock.now();
-        let is_recent = |proven_at| now.saturating_since(proven_at) < PROOF_LIFETIME;
-        self.request.reason == SignInReason::StepUp || registration.proven_at.is_some_and(is_recent)
+        registration.proven_at.is_some_and(|proven_at| {
+            self.request.reason == SignInReason::StepUp
+                || now.saturating_since(proven_at) < PROOF_LIFETIME
+        })
     }
 
     /// The server does not accept the reused dynamic registration.
@@ -231,12 +263,14 @@ impl<'a> Login<'a> {
     }
 
     /// The key that the tokens will be bound to, as the plan says.
-    pub(crate) fn dpop_signer(&self, plan: &LoginPlan) -> Result<Option<DpopSigner>, LoginError> {
+    pub(crate) fn dpop(&self, plan: &LoginPlan) -> Result<DpopOnDemand<'_>, LoginError> {
+        let metadata = &self.discovered.server;
         if !plan.dpop {
-            return Ok(None);
+            return Ok(DpopOnDemand::new(metadata, None));
         }
-        let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
-        signer.map(Some).map_err(|error| {
+        let signer = DpopSigner::for_new_grant(metadata, None);
+        let made = signer.map(|signer| DpopOnDemand::new(metadata, Some(signer)));
+        made.map_err(|error| {
             let what = "the tokens can't be bound to a key";
             LoginError::new(LoginErrorKind::Request, what).with_cause(error)
         })

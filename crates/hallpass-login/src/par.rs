@@ -1,12 +1,15 @@
 //! Pushed authorization requests (RFC 9126).
 
+use bytes::Bytes;
 use hallpass_core::{Diagnostic as _, Remedy};
-use hallpass_oauth::PendingAuthorization;
-use hallpass_session::{Retry, TokenRequestError};
+use hallpass_oauth::{ClientAuthentication, PendingAuthorization, TokenError};
+use hallpass_session::{DpopOnDemand, Retry, TokenRequestError};
+use http::Response;
 
 use crate::{
     LoginError, LoginErrorKind,
     login::{Client, FailedAttempt, Login},
+    plan::LoginPlan,
 };
 
 impl Login<'_> {
@@ -18,6 +21,8 @@ impl Login<'_> {
         &self,
         pending: &mut PendingAuthorization,
         client: &Client,
+        plan: &LoginPlan,
+        dpop: &DpopOnDemand<'_>,
     ) -> Result<bool, FailedAttempt> {
         let metadata = &self.discovered.server;
         let demanded = metadata.require_pushed_authorization_requests;
@@ -37,15 +42,20 @@ impl Login<'_> {
         };
         let mut par = self.endpoint(endpoint, &client.registration, None);
         par.retry = Retry::Never;
-        let answer = self
-            .token_client()
-            .send(
-                &par,
-                |client| pending.push(endpoint, client),
-                |answer| Ok(answer.clone()),
-            )
-            .await;
-        let answer = match answer {
+        let token_client = self.token_client();
+        let request = &*pending;
+        let build = |client: &ClientAuthentication<'_>| request.push(endpoint, client);
+        // Only the demand for a proof is read here.
+        let read = |answer: &Response<Bytes>| match TokenError::from_http(answer) {
+            Some(error) if error.demands_proof() => Err(error),
+            _ => Ok(answer.clone()),
+        };
+        let mut sent = token_client.send(&par, build, read).await;
+        if let Some(signer) = dpop.demanded_by(&par, &sent) {
+            par.dpop = Some(signer);
+            sent = token_client.send(&par, build, read).await;
+        }
+        let answer = match sent {
             Ok(answer) => answer,
             Err(TokenRequestError::Signing(error)) => {
                 let what = "the authorization request could not be signed";
@@ -53,6 +63,9 @@ impl Login<'_> {
                     .with_remedy(Remedy::Retry)
                     .with_source(error);
                 return Err(error.into());
+            }
+            Err(TokenRequestError::Answer(error)) if demanded => {
+                return Err(refused(error.remedy()).with_cause(error).into());
             }
             Err(error) if demanded => {
                 let what = format!("no authorization request to {}", metadata.issuer);
@@ -77,6 +90,12 @@ impl Login<'_> {
                     ) =>
             {
                 Err(self.registration_refused(Some(error)))
+            }
+            Err(error)
+                if error.code() == Some("invalid_scope")
+                    && self.inputs().scopes_instead(plan).is_some() =>
+            {
+                Err(self.without_scopes(plan, refused(error.remedy()).with_cause(error)))
             }
             Err(error) if demanded => Err(refused(error.remedy()).with_cause(error).into()),
             Err(error) => {

@@ -16,12 +16,12 @@ use hallpass_oauth::AuthorizationRequest;
 use crate::{
     LoginError, ReregistrationReason,
     address::CallbackAddress,
-    client::{ClientCandidates, PlannedClient},
+    client::{ClientCandidates, DEVICE_CODE, PlannedClient},
     client_check, scopes,
 };
 
-/// The grant type's name (RFC 8628 §3.4).
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// The `prompt` that offline access takes (`OpenID` Connect Core §11).
+const CONSENT: &str = "consent";
 
 /// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,8 @@ pub struct LoginInputs<'a> {
     pub added_scopes: &'a Scopes,
     /// Whether the host offers the device grant (RFC 8628).
     pub device_grant: bool,
+    /// Whether the host asks for another account than the one that the browser is signed in with.
+    pub another_account: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -56,6 +58,9 @@ pub struct LoginPlan {
     pub scopes: Scopes,
     /// The `resource` of each request (RFC 8707); `None`: the parameter is left out.
     pub resource: Option<Resource>,
+    /// What the authorization server shall ask the user (`OpenID` Connect Core §3.1.2.1); `None`: the
+    /// parameter is left out, or a setting says what it is.
+    pub prompt: Option<String>,
     /// Whether the authorization request is pushed first (RFC 9126), where the server accepts that.
     pub par: bool,
     /// Whether the device grant (RFC 8628) runs beside the authorization code grant.
@@ -102,6 +107,7 @@ impl LoginInputs<'_> {
             metadata,
             previous: self.previous,
             scopes: &scopes,
+            device_grant: self.offers_device_grant(),
             callback: &configured,
             reason: self.reason,
             now: self.now,
@@ -111,12 +117,38 @@ impl LoginInputs<'_> {
             client,
             callback: configured,
             registered_callback,
+            prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
             par: metadata.pushed_authorization_request_endpoint.is_some(),
             device_grant: self.offers_device_grant(),
             dpop: self.demands_bound_tokens(),
         })
+    }
+
+    /// The `prompt` of a request for `scopes`, where no setting says what it is.
+    fn prompt(&self, scopes: &Scopes) -> Option<String> {
+        let parameters = &self.settings.authorize_parameters;
+        if parameters.iter().any(|(name, _)| name == "prompt") {
+            return None;
+        }
+        let another_account = self.another_account.then_some("select_account");
+        let is_consent_needed = scopes::is_offline_access_added(scopes, self.settings)
+            && !scopes::needs_no_consent(&self.discovered.server.issuer);
+        let words: Vec<_> = another_account
+            .into_iter()
+            .chain(is_consent_needed.then_some(CONSENT))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// The further parameters of the authorization request: those of the settings, and `prompt`.
+    pub(crate) fn parameters(&self, prompt: Option<&str>) -> Vec<(String, String)> {
+        let prompt = prompt.map(|prompt| ("prompt".to_owned(), prompt.to_owned()));
+        let set = self.settings.authorize_parameters.iter().cloned();
+        // RFC 6749 §3.1: a parameter without a value is as good as none.
+        let given = set.filter(|(_, value)| !value.is_empty());
+        given.chain(prompt).collect()
     }
 
     /// Whether the host wants the device grant and the server has it.
@@ -127,17 +159,30 @@ impl LoginInputs<'_> {
         self.device_grant && metadata.device_authorization_endpoint.is_some() && is_listed
     }
 
-    /// Whether the resource accepts only bound tokens: on a `DPoP` challenge without a bearer one
-    /// beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so, and where the
-    /// previous grant was bound.
+    /// Whether only bound tokens are accepted: on a `DPoP` challenge without a bearer one beside it
+    /// (RFC 9449 §7.1), where the metadata of the resource or of the authorization server or a setting
+    /// says so, where an endpoint of the authorization server has demanded a proof before, and where the
+    /// previous grant was bound. A list of algorithms (RFC 9449 §5.1) demands nothing.
     fn demands_bound_tokens(&self) -> bool {
-        let issuer = &self.discovered.server.issuer;
-        let previous = self.previous.filter(|record| record.issuer == *issuer);
+        let previous = self.previous_record();
         self.settings.dpop == DpopSetting::Always
             || self.discovered.demands_bound_tokens(self.challenges)
+            || self.discovered.server.dpop_bound_access_tokens_required
+            || previous.is_some_and(|record| record.metadata.dpop_bound_access_tokens_required)
             || previous
                 .and_then(|record| record.grant.as_ref())
                 .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)
+    }
+
+    /// The stored record, if it is of this authorization server.
+    pub(crate) fn previous_record(&self) -> Option<&Record> {
+        let issuer = &self.discovered.server.issuer;
+        self.previous.filter(|record| record.issuer == *issuer)
+    }
+
+    /// The scopes to begin again with, where a request of `plan` is an `invalid_scope`.
+    pub(crate) fn scopes_instead(&self, plan: &LoginPlan) -> Option<Scopes> {
+        scopes::instead_of_none(&plan.scopes, self.settings, &self.discovered.server)
     }
 
     /// The authorization request of a client (RFC 6749 §4.1.1).
@@ -146,6 +191,7 @@ impl LoginInputs<'_> {
         client_id: &'r ClientId,
         redirect_uri: &'r str,
         scopes: &'r Scopes,
+        extra: &'r [(String, String)],
     ) -> AuthorizationRequest<'r> {
         AuthorizationRequest {
             metadata: &self.discovered.server,
@@ -154,7 +200,7 @@ impl LoginInputs<'_> {
             resource: self.discovered.resource.as_ref(),
             scopes,
             pkce_waived: self.discovered.pkce_waived(self.settings),
-            extra: &[],
+            extra,
         }
     }
 
@@ -175,7 +221,9 @@ impl LoginInputs<'_> {
         }
         let redirect_uri = registration.redirect_uri.as_deref()?;
         let scopes = self.scopes();
-        let request = self.authorization_request(&registration.client_id, redirect_uri, &scopes);
+        let extra = self.parameters(self.prompt(&scopes).as_deref());
+        let id = &registration.client_id;
+        let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
         Some(client_check::is_accepted(http, self.server, pending.url()).await)
     }
@@ -185,6 +233,12 @@ impl LoginPlan {
     /// The redirect URI. Without a port where the login takes a free one.
     pub fn redirect_uri(&self) -> String {
         self.planned_callback().planned_redirect_uri()
+    }
+
+    /// Whether the authorization server shall ask for consent again.
+    pub(crate) fn asks_for_consent(&self) -> bool {
+        let prompt = self.prompt.as_deref().unwrap_or_default();
+        prompt.split(' ').any(|word| word == CONSENT)
     }
 
     /// The address to listen on.
@@ -207,6 +261,9 @@ impl fmt::Display for LoginPlan {
             self.scopes.to_string()
         };
         writeln!(f, "scopes: {scopes}")?;
+        if let Some(prompt) = &self.prompt {
+            writeln!(f, "prompt: {prompt}")?;
+        }
         match &self.resource {
             Some(resource) => writeln!(f, "resource: {}", resource.as_str())?,
             None => writeln!(f, "resource: none")?,

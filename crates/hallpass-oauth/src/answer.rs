@@ -46,6 +46,14 @@ impl Answer {
         self.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
+    /// The texts of an array; `None` when it is no array of texts.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let values = self.get(name)?.as_array()?.iter();
+        values
+            .map(|value| value.as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// A set of scopes: a text, or an array of texts as some servers write it. An empty one is no
     /// value of the grammar (RFC 6749 §3.3), so it says nothing.
     pub(crate) fn scopes(&self, name: &str) -> Option<Scopes> {

@@ -34,16 +34,18 @@ pub struct AuthorizationRequest<'a> {
 }
 
 impl AuthorizationRequest<'_> {
-    /// Draws `state` and the PKCE verifier, and builds the URL.
+    /// Whether the request can be made, judged before anything is sent or registered for it.
     ///
     /// # Errors
     ///
     /// When the server has no authorization endpoint that a browser may be sent to, does not list
     /// S256 (and that is not waived), or `extra` names a parameter that is not the caller's to set.
-    pub fn begin(
-        self,
-        entropy: &dyn Entropy,
-    ) -> Result<PendingAuthorization, AuthorizationRequestError> {
+    pub fn check(&self) -> Result<(), AuthorizationRequestError> {
+        self.endpoint().map(drop)
+    }
+
+    /// Where the browser is sent.
+    fn endpoint(&self) -> Result<&Url, AuthorizationRequestError> {
         let refuse = |reason| {
             Err(AuthorizationRequestError {
                 issuer: Box::new(self.metadata.issuer.clone()),
@@ -73,7 +75,19 @@ impl AuthorizationRequest<'_> {
                 return refuse(Reason::Repeated(name.clone()));
             }
         }
+        Ok(endpoint)
+    }
 
+    /// Draws `state` and the PKCE verifier, and builds the URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn begin(
+        self,
+        entropy: &dyn Entropy,
+    ) -> Result<PendingAuthorization, AuthorizationRequestError> {
+        let endpoint = self.endpoint()?;
         let state = CsrfToken::new(random(entropy));
         let verifier = PkceCodeVerifier::new(random(entropy));
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);

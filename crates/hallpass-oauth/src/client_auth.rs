@@ -173,11 +173,15 @@ pub struct AvailableCredentials {
 ///
 /// The strongest that the server lists and the client has the credentials for: `private_key_jwt`,
 /// `client_secret_basic`, `client_secret_post`, `none`. A server that lists nothing takes
-/// `client_secret_basic` (RFC 8414 §2); a client without credentials is public there.
+/// `client_secret_basic` (RFC 8414 §2).
 ///
-/// `None` when the server lists methods and the client is able to use none of them. A client with a
-/// secret uses `client_secret_basic` where nothing in the list fits: every server that issues secrets
-/// must support it (RFC 6749 §2.3.1).
+/// A client without credentials is public, whatever the server lists: the list says how clients
+/// authenticate, and a public client does not. Entra, Cognito, Salesforce and Snowflake leave out
+/// `none` and take public clients.
+///
+/// `None` when the server lists methods and a client with a key alone is able to use none of them. A
+/// client with a secret uses `client_secret_basic` where nothing in the list fits: every server that
+/// issues secrets must support it (RFC 6749 §2.3.1).
 pub fn negotiate(
     metadata: &ServerMetadata,
     credentials: AvailableCredentials,
@@ -186,11 +190,13 @@ pub fn negotiate(
         ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt,
     };
 
+    if credentials == AvailableCredentials::default() {
+        return Some(Public);
+    }
     let Some(listed) = metadata.token_endpoint_auth_methods_supported.as_deref() else {
         return Some(match credentials {
             AvailableCredentials { secret: true, .. } => ClientSecretBasic,
-            AvailableCredentials { key: true, .. } => PrivateKeyJwt,
-            _ => Public,
+            _ => PrivateKeyJwt,
         });
     };
     let able = [

@@ -42,6 +42,14 @@ const STANDARD: &[(&str, &[Advice])] = &[
 const PROVIDER: &[(&str, &[Advice])] = &[
     // Entra ID, with `invalid_target` or without: `resource` and `scope` do not fit together.
     ("AADSTS9010010", RESOURCE),
+    // Entra ID: client and resource are one application, and a refresh names no scope.
+    (
+        "AADSTS90009",
+        &[
+            Setting("refresh_scope", Some("true")),
+            Text("the server wants the scopes named in a refresh"),
+        ],
+    ),
 ];
 
 /// What the user can do about an error code or its description.

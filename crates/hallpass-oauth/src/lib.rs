@@ -124,8 +124,12 @@ pub use device::{DeviceAuthorization, DeviceAuthorizationRequest};
 pub use dpop::{Proof, ProofKey, ProofKeyError};
 pub use error_response::ErrorResponse;
 pub use metadata_document::ClientMetadataDocument;
-pub use pre_registered::{PreRegisteredClientError, check_client_issuer, pre_registration};
-pub use registration::{RegistrationError, RegistrationRequest, registration_from_http};
+pub use pre_registered::{
+    PreRegisteredClientError, check_client_issuer, check_service_credentials, pre_registration,
+};
+pub use registration::{
+    RegistrationError, RegistrationPart, RegistrationRequest, registration_from_http,
+};
 pub use retry_after::RetryAfter;
 pub use revocation::{RevocationAuthMethods, RevocationRequest, revocation_from_http};
 pub use signing::{Algorithm, SigningError};

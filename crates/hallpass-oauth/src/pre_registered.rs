@@ -47,6 +47,29 @@ pub fn pre_registration(
     Ok(registration)
 }
 
+/// Checks that the client of a service has a credential, unless the server lists `none` or nothing:
+/// a service has no user who would make up for that (RFC 6749 §4.4).
+///
+/// # Errors
+///
+/// When the server lists authentication methods, and the client can use none of them.
+pub fn check_service_credentials(
+    client: &PreRegisteredClient,
+    metadata: &ServerMetadata,
+    has_key: bool,
+) -> Result<(), PreRegisteredClientError> {
+    let is_public = client.secret.is_none() && !has_key && client.auth_method.is_none();
+    let listed = metadata.token_endpoint_auth_methods_supported.as_ref();
+    if is_public && listed.is_some_and(|listed| !listed.contains(&TokenEndpointAuthMethod::None)) {
+        let issuer = Some(metadata.issuer.clone());
+        return Err(PreRegisteredClientError::new(
+            client,
+            Reason::NotAccepted { issuer },
+        ));
+    }
+    Ok(())
+}
+
 /// Checks that a pre-registered client belongs to the authorization server `found`, before anything
 /// of it is sent: a server that a resource's metadata names instead gets neither identifier nor
 /// secret.

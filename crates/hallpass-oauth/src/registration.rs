@@ -1,5 +1,7 @@
 //! Dynamic client registration (RFC 7591).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hallpass_core::{
     ClientId, ClientSecret, Diagnostic, Hint, Registration, RegistrationAccessToken, Remedy,
@@ -15,6 +17,7 @@ use crate::{
     client_auth::{AvailableCredentials, negotiate},
     error_response::ErrorResponse,
     form::post,
+    retry_after::RetryAfter,
     token::grant_type,
 };
 
@@ -23,31 +26,44 @@ use crate::{
 pub struct RegistrationRequest<'a> {
     /// The server's metadata, which decides the grant types and the authentication method.
     pub metadata: &'a ServerMetadata,
-    /// The name that the user sees on the consent page.
-    pub client_name: &'a str,
+    /// The name that the user sees on the consent page; `None` leaves the field out.
+    pub client_name: Option<&'a str>,
     /// The redirect URIs; empty for a client that signs in by device alone.
     pub redirect_uris: &'a [String],
     /// The scopes the client will ever ask for; none leaves the field out.
     pub scopes: &'a Scopes,
+    /// Register for the refresh of tokens, whatever the server lists: servers issue refresh tokens and
+    /// don't list the grant, and some refuse the refresh of a client that was not registered for it.
+    pub refresh: bool,
     /// Register for the device grant (RFC 8628) too.
     pub device: bool,
     /// The authentication method; `None` takes the first of `none`, `client_secret_basic` and
-    /// `client_secret_post` that the server lists, and `none` where it lists nothing.
+    /// `client_secret_post` that the server lists, `client_secret_basic` where it lists nothing
+    /// (RFC 8414 §2), and `none` where it lists none of the three.
     pub auth_method: Option<&'a TokenEndpointAuthMethod>,
+    /// Leave out the members that say no more than their defaults: `application_type` and
+    /// `response_types`.
+    pub minimal: bool,
 }
 
 impl RegistrationRequest<'_> {
     /// The request to send to `endpoint`, without following redirects.
     pub fn into_http(self, endpoint: &Url) -> Request<Bytes> {
         let mut body = json!({
-            "application_type": "native",
-            "client_name": self.client_name,
             "grant_types": self.grant_types(),
             "token_endpoint_auth_method": self.method().as_str(),
         });
+        if let Some(name) = self.client_name {
+            body["client_name"] = json!(name);
+        }
+        if !self.minimal {
+            body["application_type"] = json!("native");
+        }
         if !self.redirect_uris.is_empty() {
             body["redirect_uris"] = json!(self.redirect_uris);
-            body["response_types"] = json!(["code"]);
+            if !self.minimal {
+                body["response_types"] = json!(["code"]);
+            }
         }
         if !self.scopes.is_empty() {
             body["scope"] = json!(self.scopes.to_string());
@@ -55,14 +71,13 @@ impl RegistrationRequest<'_> {
         post(endpoint, "application/json", body.to_string())
     }
 
-    fn grant_types(&self) -> Vec<&'static str> {
-        let listed = self.metadata.grant_types_supported.is_some();
+    /// The grants to register for.
+    pub fn grant_types(&self) -> Vec<&'static str> {
         let mut types = Vec::new();
         if !self.redirect_uris.is_empty() {
             types.push("authorization_code");
         }
-        // A server that lists its grants refuses to register others.
-        if !listed || self.metadata.supports_grant("refresh_token") {
+        if self.refresh {
             types.push("refresh_token");
         }
         if self.device {
@@ -77,11 +92,9 @@ impl RegistrationRequest<'_> {
         if let Some(method) = self.auth_method {
             return method.clone();
         }
-        let listed = self
-            .metadata
-            .token_endpoint_auth_methods_supported
-            .as_deref();
-        let listed = listed.unwrap_or_default();
+        let Some(listed) = &self.metadata.token_endpoint_auth_methods_supported else {
+            return ClientSecretBasic;
+        };
         [Public, ClientSecretBasic, ClientSecretPost]
             .into_iter()
             .find(|method| listed.contains(method))
@@ -101,10 +114,7 @@ pub fn registration_from_http(
     metadata: &ServerMetadata,
 ) -> Result<Registration, RegistrationError> {
     let answer = Answer::read(response);
-    let refuse = |reason| {
-        let response = ErrorResponse::read(response, &answer);
-        Err(RegistrationError { response, reason })
-    };
+    let refuse = |reason| Err(RegistrationError::new(response, &answer, reason));
     if !response.status().is_success() || answer.text("error").is_some() {
         return refuse(Reason::Refused);
     }
@@ -140,6 +150,7 @@ pub fn registration_from_http(
     registration.auth_method = method;
     registration.redirect_uri = Some(redirect_uri.to_owned());
     registration.scopes = answer.scopes("scope");
+    registration.grant_types = answer.texts("grant_types");
     registration.management = management(&answer);
     Ok(registration)
 }
@@ -162,11 +173,60 @@ fn management(answer: &Answer) -> Option<RegistrationManagement> {
     })
 }
 
+/// What a registration can do without (RFC 7591 §3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegistrationPart {
+    /// A grant among the `grant_types`.
+    GrantType,
+    /// Members that describe the client: `application_type`, `response_types`, `client_name`.
+    Description,
+    /// `scope`.
+    Scopes,
+    /// This `token_endpoint_auth_method`.
+    AuthMethod,
+}
+
+impl RegistrationPart {
+    /// What a server calls it, in lower case.
+    const WORDS: &[(&str, Option<Self>)] = &[
+        ("redirect", None),
+        ("grant_type", Some(Self::GrantType)),
+        ("grant type", Some(Self::GrantType)),
+        ("device", Some(Self::GrantType)),
+        ("application_type", Some(Self::Description)),
+        ("application type", Some(Self::Description)),
+        ("response_type", Some(Self::Description)),
+        ("response type", Some(Self::Description)),
+        ("client_name", Some(Self::Description)),
+        ("client name", Some(Self::Description)),
+        ("scope", Some(Self::Scopes)),
+        ("auth_method", Some(Self::AuthMethod)),
+        ("auth method", Some(Self::AuthMethod)),
+        ("authentication", Some(Self::AuthMethod)),
+        ("public client", Some(Self::AuthMethod)),
+    ];
+
+    /// The parts that a server's words name, in their order. A redirect URI is `None`.
+    fn named_by(words: &str) -> Vec<Option<Self>> {
+        let words = words.to_lowercase();
+        let mut found: Vec<_> = Self::WORDS
+            .iter()
+            .filter_map(|(word, part)| Some((words.find(word)?, *part)))
+            .collect();
+        found.sort_by_key(|(position, _)| *position);
+        let mut parts: Vec<_> = found.into_iter().map(|(_, part)| part).collect();
+        parts.dedup();
+        parts
+    }
+}
+
 /// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (status {}){}", .response.status.as_u16(), .response.words())]
 pub struct RegistrationError {
     response: ErrorResponse,
+    /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
+    named: Vec<Option<RegistrationPart>>,
     reason: Reason,
 }
 
@@ -189,20 +249,49 @@ enum Reason {
 }
 
 impl RegistrationError {
+    fn new(response: &Response<Bytes>, answer: &Answer, reason: Reason) -> Self {
+        let description = answer.text("error_description");
+        Self {
+            response: ErrorResponse::read(response, answer),
+            named: description.map_or_else(Vec::new, RegistrationPart::named_by),
+            reason,
+        }
+    }
+
     /// The answer to a deletion that did not succeed.
     pub(crate) fn not_removed(response: &Response<Bytes>) -> Self {
-        Self {
-            response: ErrorResponse::read(response, &Answer::read(response)),
-            reason: match response.status() {
-                StatusCode::UNAUTHORIZED => Reason::TokenRejected,
-                _ => Reason::StillRegistered,
-            },
-        }
+        let reason = match response.status() {
+            StatusCode::UNAUTHORIZED => Reason::TokenRejected,
+            _ => Reason::StillRegistered,
+        };
+        Self::new(response, &Answer::read(response), reason)
     }
 
     /// What the server says.
     pub fn response(&self) -> &ErrorResponse {
         &self.response
+    }
+
+    /// How long to wait before the same request is sent again to a server that has not processed it
+    /// (408, 425, 429, 503), while a user waits. `None` after the second repeat.
+    pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
+        let is_unprocessed = matches!(self.response.status.as_u16(), 408 | 425 | 429 | 503);
+        is_unprocessed
+            .then(|| RetryAfter::delay(self.response.retry_after, repeats, now))
+            .flatten()
+    }
+
+    /// Whether the server may register a client that asks for less: it refused the metadata
+    /// (RFC 7591 §3.2.2), and its words don't begin with the redirect URI.
+    pub fn is_metadata_refused(&self) -> bool {
+        self.response.status == StatusCode::BAD_REQUEST
+            && self.response.code.as_deref() == Some("invalid_client_metadata")
+            && self.named.first() != Some(&None)
+    }
+
+    /// The parts of the request that the server's words name, in their order.
+    pub fn named_parts(&self) -> impl Iterator<Item = RegistrationPart> + '_ {
+        self.named.iter().copied().flatten()
     }
 }
 

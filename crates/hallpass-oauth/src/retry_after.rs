@@ -5,6 +5,13 @@ use std::time::{Duration, SystemTime};
 use hallpass_core::Timestamp;
 use http::{HeaderMap, header};
 
+/// How often a request is sent again while a user waits.
+const MAX_REPEATS: u32 = 2;
+/// The longest wait between two requests: codes are short-lived.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// The wait where the server names none.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+
 /// A `Retry-After` header, as it was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
@@ -26,6 +33,14 @@ impl RetryAfter {
         Some(Self::Date(Timestamp::from_unix_seconds(
             i64::try_from(seconds).ok()?,
         )))
+    }
+
+    /// How long to wait before the same request is sent again to a server that has not processed it,
+    /// while a user waits. `None` after the second repeat, and where the server wants more time than
+    /// a code lives.
+    pub(crate) fn delay(after: Option<Self>, repeats: u32, now: Timestamp) -> Option<Duration> {
+        let wait = after.map_or(DEFAULT_WAIT, |after| after.wait(now));
+        (repeats < MAX_REPEATS && wait <= MAX_WAIT).then_some(wait)
     }
 
     /// How long to wait at `now`. A date that has passed is no wait. The caller sets the upper limit.

@@ -4,7 +4,10 @@ use hallpass_core::{
     ClientId, Diagnostic as _, Record, Registration, ServerMetadata, ServerSettings, SignInReason,
     TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
-use hallpass_oauth::{ClientKey, PreRegisteredClientError, check_client_issuer, pre_registration};
+use hallpass_oauth::{
+    ClientKey, PreRegisteredClientError, check_client_issuer, check_service_credentials,
+    pre_registration,
+};
 
 use crate::{ServiceError, ServiceErrorKind};
 
@@ -19,6 +22,7 @@ pub(crate) fn choose(
     if let Some(configured) = &settings.client.pre_registered {
         let previous = previous.filter(|record| record.grant.is_some());
         return check_client_issuer(configured, &metadata.issuer, previous, reason)
+            .and_then(|()| check_service_credentials(configured, metadata, key.is_some()))
             .and_then(|()| pre_registration(configured, Some(metadata), key.is_some()))
             .map_err(|error| unusable(&error));
     }

@@ -7,7 +7,9 @@ use hallpass_core::{
 use hallpass_oauth::{
     IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest, pre_registration,
 };
-use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient, TokenRequestError};
+use hallpass_session::{
+    DpopOnDemand, DpopSigner, Endpoint, OAuthClient, Retry, TokenClient, TokenRequestError,
+};
 use url::Url;
 
 use crate::{
@@ -66,6 +68,7 @@ impl<'a> Login<'a> {
         let previous = request.previous.and_then(|record| record.grant.as_ref());
         let dpop = request.settings.dpop == DpopSetting::Always
             || found.demands_bound_tokens(request.challenges)
+            || found.server.dpop_bound_access_tokens_required
             || previous.is_some_and(|grant| grant.scheme == AuthScheme::Dpop);
         Ok(Self {
             host,
@@ -125,15 +128,24 @@ impl<'a> Login<'a> {
         } else {
             None
         };
+        let dpop = DpopOnDemand::new(&self.metadata, dpop);
         let prepared = self.prepare_grant().await?;
         let endpoint = Endpoint {
             url: endpoint,
             client: OAuthClient::new(&registration).with_key(key, &self.metadata.issuer),
-            dpop: dpop.as_ref(),
+            dpop: dpop.signer(),
             retry: Retry::WhileUserWaits,
         };
         let request = self.token_request(&prepared);
-        let tokens = self.token_client().request_token(&endpoint, &request).await;
+        let client = self.token_client();
+        let mut tokens = client.request_token(&endpoint, &request).await;
+        if let Some(signer) = dpop.demanded_by(&endpoint, &tokens) {
+            let endpoint = Endpoint {
+                dpop: Some(signer),
+                ..endpoint
+            };
+            tokens = client.request_token(&endpoint, &request).await;
+        }
         let tokens = tokens.map_err(|error| {
             if let (TokenRequestError::Answer(error), PreparedGrant::JwtBearer(assertion)) =
                 (&error, &prepared)
@@ -149,7 +161,8 @@ impl<'a> Login<'a> {
             tokens.into_grant(prepared.kind(), &self.scopes, self.resource.as_ref(), now);
         // The service sends its grant again instead (RFC 6749 §4.4.3, RFC 7521 §4.1).
         grant.refresh_token = None;
-        grant.dpop_key = dpop.map(|signer| signer.stored_key().clone());
+        let signer = dpop.into_signer();
+        grant.dpop_key = signer.map(|signer| signer.stored_key().clone());
         let mut record = self.record(registration);
         record.grant = Some(grant);
         record.state = State::SignedIn;

@@ -112,6 +112,6 @@ pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};
 pub use token::Token;
 pub use token_client::{
-    DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError, Retry,
-    TokenClient, TokenRequestError,
+    DpopOnDemand, DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError,
+    Retry, TokenClient, TokenRequestError,
 };

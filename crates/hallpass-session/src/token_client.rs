@@ -10,7 +10,7 @@
 use std::{
     error::Error,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
@@ -152,6 +152,7 @@ impl TokenClient<'_> {
             }
             let error = match read(&response) {
                 Ok(answer) => return Ok(answer),
+                Err(error) if endpoint.dpop.is_some() => error.after_proof(),
                 Err(error) => error,
             };
             // The server has refused the proof and not looked at the grant. Once: a second demand is a
@@ -321,8 +322,12 @@ impl DpopSigner {
 
     fn learn_nonce(&self, response: &Response<Bytes>) {
         if let Some(nonce) = dpop_nonce(response.headers()) {
-            *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce);
+            self.set_nonce(nonce);
         }
+    }
+
+    fn set_nonce(&self, nonce: String) {
+        *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce);
     }
 
     fn prove(
@@ -340,6 +345,65 @@ impl DpopSigner {
 impl fmt::Debug for DpopSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DpopSigner").field(&self.key).finish()
+    }
+}
+
+/// The key of a login or a service, made where the settings or the resource demand it, or once an
+/// endpoint of the authorization server demands a proof of a request without one.
+#[derive(Debug)]
+pub struct DpopOnDemand<'a> {
+    metadata: &'a ServerMetadata,
+    signer: OnceLock<DpopSigner>,
+}
+
+impl<'a> DpopOnDemand<'a> {
+    /// Starts with `signer` where proofs are demanded already.
+    pub fn new(metadata: &'a ServerMetadata, signer: Option<DpopSigner>) -> Self {
+        let made = OnceLock::new();
+        if let Some(signer) = signer {
+            made.get_or_init(|| signer);
+        }
+        Self {
+            metadata,
+            signer: made,
+        }
+    }
+
+    /// What signs proofs, if they are demanded.
+    pub fn signer(&self) -> Option<&DpopSigner> {
+        self.signer.get()
+    }
+
+    /// What signs the proof of the same request, where `result` is the refusal of a request to
+    /// `endpoint` that had none (RFC 9449 §5, §8). The server has not looked at the grant. `None` where
+    /// the result stands, and where no key can be made for this server.
+    pub fn demanded_by<T>(
+        &self,
+        endpoint: &Endpoint<'_>,
+        result: &Result<T, TokenRequestError>,
+    ) -> Option<&DpopSigner> {
+        let Err(TokenRequestError::Answer(error)) = result else {
+            return None;
+        };
+        if endpoint.dpop.is_some() || !error.demands_proof() {
+            return None;
+        }
+        let signer = if let Some(signer) = self.signer.get() {
+            signer
+        } else {
+            let made = DpopSigner::for_new_grant(self.metadata, None).ok()?;
+            self.signer.get_or_init(|| made)
+        };
+        if let Some(nonce) = error.dpop_nonce() {
+            signer.set_nonce(nonce.to_owned());
+        }
+        tracing::debug!(%error, "the request is sent again with a proof");
+        Some(signer)
+    }
+
+    /// The key, if one was made.
+    pub fn into_signer(self) -> Option<DpopSigner> {
+        self.signer.into_inner()
     }
 }
 

@@ -20,7 +20,7 @@ use hallpass_core::{Challenge, State, record::SignInCause, store::Guard};
 use hallpass_discovery::{CacheMode, Discovered, DiscoveryError};
 
 use crate::{
-    error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
+    error::{SessionError, SessionTerminated, SignInNeed},
     refresh_engine::RefreshEngine,
     token::Token,
     token_origin::RefreshIntent,
@@ -57,7 +57,9 @@ pub(crate) async fn run(
     let error = match replaced {
         Ok(Some(token)) => return Ok(token),
         Ok(None) => {
-            SessionError::Terminated(SessionTerminated::new(TerminationReason::FreshTokenRefused))
+            let lacks_refresh_scope =
+                !context.settings.refresh_scope && !refused.scopes().is_empty();
+            SessionError::Terminated(SessionTerminated::fresh_token_refused(lacks_refresh_scope))
         }
         Err(error) => error,
     };

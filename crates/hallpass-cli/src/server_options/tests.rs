@@ -23,7 +23,7 @@ fn config_keys_match_options() {
         "client-issuer": "x", "client-secret-env": "x", "client-secret-file": "x",
         "client-secret-prompt": true, "token-endpoint-auth-method": "client_secret_post",
         "client-key": "x", "client-key-id": "x", "client-metadata-url": "x", "client-name": "x",
-        "assume-s256": true, "dpop": true, "max-refresh-attempts": 2, "max-message-size": 64, "transport": "sse", "authorize-param": ["x"], "callback-host": "x",
+        "assume-s256": true, "dpop": true, "max-refresh-attempts": 2, "refresh-scope": true, "max-message-size": 64, "transport": "sse", "authorize-param": ["x"], "callback-host": "x",
         "callback-port": 1, "callback-path": "x", "header": ["x"], "ca-certificate": "x",
         "client-certificate": "x", "client-certificate-key": "x", "proxy": "x",
         "token-env": "x", "token-file": "x", "token-command": "x",

@@ -20,7 +20,6 @@ fn resource_of_same_origin_and_parent_path_matches_server() {
     check("https://mcp.example.com", MCP, Ok(()));
     check("https://mcp.example.com/", MCP, Ok(()));
     check("https://MCP.example.com:443/mcp", MCP, Ok(()));
-    check("https://mcp.example.com/a/../mcp", MCP, Ok(()));
     check(
         "https://mcp.example.com/mcp",
         "https://mcp.example.com/mcp/",
@@ -56,7 +55,6 @@ fn resource_with_another_part_does_not_match_server() {
         "https://mcp.example.com/mcp/tools",
         Err("path"),
     );
-    check("https://mcp.example.com/mcp/../other", MCP, Err("path"));
     check(
         "https://mcp.example.com/mcp?tenant=2",
         "https://mcp.example.com/mcp?t=1",
@@ -98,4 +96,59 @@ fn malformed_resource_is_refused() {
         let error = Resource::parse(text).unwrap_err().to_string();
         assert!(error.contains("is not a resource indicator"), "{error}");
     }
+}
+
+#[test]
+fn text_that_reads_otherwise_once_parsed_is_refused() {
+    for text in [
+        "https://a.example/tenantB/../tenantA/mcp",
+        "https://a.example/tenantB/%2e%2e/tenantA/mcp",
+        "https://a.example/tenantB/.%2E/tenantA/mcp",
+        "https://a.example/./mcp",
+        "https://a.example/mcp/.",
+        "https://a.example\\mcp",
+        "https://a.example/tenantB\\..\\mcp",
+        "https:\\\\a.example/mcp",
+        "https:a.example/mcp",
+        "https:///a.example/mcp",
+        "http://127.1/mcp",
+        "http://2130706433/mcp",
+        "http://0x7f.0.0.1/mcp",
+        "http://[0:0:0:0:0:0:0:1]/mcp",
+        "https://%61.example/mcp",
+        "https://a.example:0443/mcp",
+        "https://@a.example/mcp",
+    ] {
+        let error = Resource::parse(text).unwrap_err();
+        assert!(error.reads_otherwise(), "{error}");
+        // A record of an earlier version can still be read.
+        assert_eq!(Resource::of_any_spelling(text).unwrap().as_str(), text);
+    }
+    for text in [
+        "https://A.example:443/mcp",
+        "HTTPS://a.example",
+        "http://127.0.0.1:80/mcp",
+        "http://[::1]:3000/mcp",
+        "https://a.example?tenant='1'",
+        "https://a.example/a%2Fb//c/%7Euser{1}?x=../y",
+        "https://a.example/..a/mcp",
+        "api://0a1b/mcp",
+        "urn:mcp:x",
+        "https://user@a.example/mcp",
+    ] {
+        assert_eq!(Resource::parse(text).unwrap().as_str(), text);
+    }
+}
+
+#[test]
+fn server_is_its_url_and_nothing_above_it() {
+    let check = |text: &str, expected| {
+        let server = ServerUrl::parse("https://mcp.example.com/mcp").unwrap();
+        assert_eq!(Resource::parse(text).unwrap().is_server(&server), expected);
+    };
+    check("https://mcp.example.com/mcp", true);
+    check("https://MCP.example.com:443/mcp", true);
+    check("https://mcp.example.com/mcp/", false);
+    check("https://mcp.example.com", false);
+    check("https://mcp.example.com/mcp?a", false);
 }

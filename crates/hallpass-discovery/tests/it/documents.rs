@@ -162,6 +162,7 @@ fn unusable_optional_member_is_left_out() {
                 "require_pushed_authorization_requests": "yes",
                 "authorization_response_iss_parameter_supported": true,
                 "client_id_metadata_document_supported": true,
+                "dpop_bound_access_tokens_required": true,
                 "dpop_signing_alg_values_supported": ["ES256"], "mtls_endpoint_aliases": {"a": 1}"#,
             ),
         )
@@ -185,6 +186,7 @@ fn unusable_optional_member_is_left_out() {
         server.dpop_signing_alg_values_supported.as_deref().unwrap(),
         ["ES256"]
     );
+    assert!(server.dpop_bound_access_tokens_required);
     assert_eq!(server.other["mtls_endpoint_aliases"]["a"], 1);
     let methods = server
         .token_endpoint_auth_methods_supported

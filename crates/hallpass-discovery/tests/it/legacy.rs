@@ -44,7 +44,8 @@ fn default_endpoints_follow_404_of_legacy_metadata() {
         .server("https://mcp.example/mcp?tenant=1")
         .run()
         .unwrap();
-    assert_eq!(found.source, MetadataSource::Legacy);
+    assert_eq!(found.source, MetadataSource::Guessed);
+    assert!(!found.has_server_document());
     assert_eq!(found.server.issuer.as_str(), "https://mcp.example");
     let at = |path: &str| Some(url(&format!("https://mcp.example{path}")));
     assert_eq!(found.server.authorization_endpoint, at("/authorize"));
@@ -56,7 +57,7 @@ fn default_endpoints_follow_404_of_legacy_metadata() {
         "https://mcp.example/mcp?tenant=1"
     );
     challenged().server("http://localhost:3000/mcp").finds(
-        "http://localhost:3000 (Legacy) http://localhost:3000/mcp",
+        "http://localhost:3000 (Guessed) http://localhost:3000/mcp",
         &[
             "http://localhost:3000/.well-known/oauth-protected-resource/mcp",
             "http://localhost:3000/.well-known/oauth-protected-resource",
@@ -119,26 +120,27 @@ fn legacy_discovery_never_follows_another_answer_than_404() {
 #[test]
 fn legacy_discovery_by_setting_follows_any_absence() {
     let outcome = format!("https://mcp.example (Legacy) {MCP}");
+    let guess = format!("https://mcp.example (Guessed) {MCP}");
     for status in [401, 405, 500] {
         by_setting(challenged())
             .status(PATH_PRM, status)
             .issuer(MCP_AS, "https://mcp.example")
             .finds(&outcome, &NOWHERE);
     }
-    by_setting(pointed()).finds(&outcome, &[PATH_PRM, MCP_AS]);
-    by_setting(case(&[])).finds(&outcome, &NOWHERE);
+    by_setting(pointed()).finds(&guess, &[PATH_PRM, MCP_AS]);
+    by_setting(case(&[])).finds(&guess, &NOWHERE);
     by_setting(challenged())
         .status(MCP_AS, 401)
-        .finds(&outcome, &NOWHERE);
+        .finds(&guess, &NOWHERE);
     by_setting(challenged())
         .serve(MCP_AS, "<html>")
-        .finds(&outcome, &NOWHERE);
+        .finds(&guess, &NOWHERE);
     by_setting(challenged())
         .protected(PATH_PRM, MCP, &[])
-        .finds(&outcome, &[PATH_PRM, MCP_AS]);
+        .finds(&guess, &[PATH_PRM, MCP_AS]);
     by_setting(challenged())
         .protected(PATH_PRM, MCP, &["https://as.example"])
-        .finds(&outcome, &[PATH_PRM, AS, OIDC, MCP_AS]);
+        .finds(&guess, &[PATH_PRM, AS, OIDC, MCP_AS]);
     // A document that must not be used, and a server that is down, are no absence.
     by_setting(challenged())
         .protected(PATH_PRM, MCP, &["https://as.example"])

@@ -83,15 +83,24 @@ fn two_challenges_may_name_two_urls() {
     // The same place named twice is asked once.
     let error = case(&[headers[1], headers[2]]).run().unwrap_err();
     assert_eq!(error.attempts().len(), 1);
+    // Nor does another origin come before the server's own.
+    case(&[
+        "Bearer resource_metadata=\"https://evil.example/p\"",
+        headers[1],
+    ])
+    .protected("https://evil.example/p", MCP, &["https://evil.example"])
+    .protected("https://mcp.example/here", MCP, &["https://as.example"])
+    .issuer(AS, "https://as.example")
+    .finds(FOUND, &["https://mcp.example/here", AS]);
     // One that is not to be asked does not stand in the way of one that is.
     let found = case(&[
-        "Bearer resource_metadata=\"https://evil.example/p\"",
+        "Bearer resource_metadata=\"http://evil.example/p\"",
         headers[1],
     ])
     .protected("https://mcp.example/here", MCP, &["https://as.example"])
     .issuer(AS, "https://as.example")
     .finds(FOUND, &["https://mcp.example/here", AS]);
-    assert_eq!(found.attempts[0].url(), "https://evil.example/p");
+    assert_eq!(found.attempts[0].url(), "http://evil.example/p");
     assert!(
         found.attempts[0]
             .to_string()
@@ -119,16 +128,6 @@ fn challenge_with_refused_metadata_url_fails() {
         assert_eq!(error.attempts()[0].status(), None);
     }
     check(
-        "https://evil.example/p",
-        "it is on another origin (RFC 9728 §3, §7.3)",
-        "set `resource_metadata_url` to `https://evil.example/p`",
-    );
-    check(
-        "https://mcp.example:8443/p",
-        "it is on another origin (RFC 9728 §3, §7.3)",
-        "set `resource_metadata_url` to `https://mcp.example:8443/p`",
-    );
-    check(
         "http://localhost/p",
         "it is on another origin (RFC 9728 §3, §7.3)",
         "`resource_metadata_url`",
@@ -148,6 +147,41 @@ fn challenge_with_refused_metadata_url_fails() {
         "it is not an absolute URL (RFC 9728 §5.1)",
         "set `resource_metadata_url`",
     );
+}
+
+#[test]
+fn challenge_may_name_another_origin() {
+    let at = |server: &str, named: &str, resource: &str| {
+        case(&[&format!("Bearer resource_metadata=\"{named}\"")])
+            .server(server)
+            .protected(named, resource, &["https://as.example"])
+            .issuer(AS, "https://as.example")
+    };
+    for named in ["https://docs.example/prm?t=1", "https://mcp.example:8443/p"] {
+        let found = at(MCP, named, MCP).finds(FOUND, &[named, AS]);
+        let origin = url(named).origin().ascii_serialization();
+        assert_eq!(found.resource_metadata_origin, Some(origin));
+    }
+    let found = at(MCP, PATH_PRM, MCP).run().unwrap();
+    assert_eq!(found.resource_metadata_origin, None);
+    let found = case(&[])
+        .set(|settings| settings.resource_metadata_url = Some(url("https://docs.example/p")))
+        .protected("https://docs.example/p", MCP, &["https://as.example"])
+        .issuer(AS, "https://as.example")
+        .run()
+        .unwrap();
+    assert_eq!(found.resource_metadata_origin, None, "the user named it");
+    // Plain http is for a loopback server and a loopback URL.
+    let local = "http://localhost:3000/mcp";
+    let found = at(local, "http://127.0.0.1:4000/p", local).run().unwrap();
+    let origin = found.resource_metadata_origin.as_deref();
+    assert_eq!(origin, Some("http://127.0.0.1:4000"));
+    // Its document names the server's URL exactly.
+    for resource in ["https://mcp.example", "https://mcp.example/mcp/"] {
+        let named = "https://docs.example/.well-known/oauth-protected-resource/mcp";
+        let error = at(MCP, named, resource).run().unwrap_err();
+        assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);
+    }
 }
 
 #[test]

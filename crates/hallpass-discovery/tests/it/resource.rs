@@ -3,7 +3,7 @@
 use hallpass_core::{Diagnostic as _, Remedy, ResourceSetting};
 use hallpass_discovery::DiscoveryErrorKind;
 
-use crate::fixture::{AS, Fixture, MCP, PATH_PRM, challenged, exactly, issuer, pointed};
+use crate::fixture::{AS, Fixture, MCP, PATH_PRM, case, challenged, exactly, issuer, pointed};
 
 /// A pointed server that publishes this resource.
 fn publishing(resource: &str, setting: ResourceSetting) -> Fixture {
@@ -29,7 +29,6 @@ fn published_resource_is_kept_byte_for_byte() {
         "https://mcp.example",
         "https://mcp.example/",
         "https://MCP.example:443/mcp",
-        "https://mcp.example/a/../mcp",
     ] {
         chooses(publishing(resource, ResourceSetting::Published), resource);
     }
@@ -48,7 +47,6 @@ fn metadata_of_another_resource_ends_discovery() {
         ("https://mcp.example/mc", "path"),
         ("https://mcp.example/mcp/tools", "path"),
         ("https://mcp.example/MCP", "path"),
-        ("https://mcp.example/mcp/../other", "path"),
         ("https://mcp.example/%6Dcp", "path"),
         ("https://mcp.example:8443/mcp", "port"),
         ("http://mcp.example/mcp", "scheme"),
@@ -188,4 +186,63 @@ fn resource_without_metadata_is_the_canonical_url() {
         .unwrap();
     assert_eq!(found.resource.unwrap().as_str(), MCP);
     assert_eq!(found.resource_metadata, None);
+}
+
+#[test]
+fn published_resource_that_reads_otherwise_once_parsed_is_refused() {
+    for resource in [
+        "https://mcp.example/tenantB/../mcp",
+        "https://mcp.example/tenantB/%2e%2e/mcp",
+        "https:\\\\mcp.example/mcp",
+    ] {
+        // Also where the user names that very text.
+        let error = publishing(resource, ResourceSetting::Published)
+            .run()
+            .unwrap_err();
+        assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);
+        assert!(error.to_string().contains("reads otherwise"), "{error}");
+        assert_eq!(error.attempts().len(), 1, "the root is not asked instead");
+    }
+}
+
+#[test]
+fn ancestor_counts_at_the_well_known_url_of_the_origin_alone() {
+    let elsewhere = "https://mcp.example/tenantB/metadata";
+    let pointing = |at: &str| {
+        case(&[&format!("Bearer resource_metadata=\"{at}\"")]).issuer(AS, "https://as.example")
+    };
+    let well_known = "https://mcp.example/.well-known/oauth-protected-resource";
+    for at in [well_known, PATH_PRM, &format!("{well_known}/any")] {
+        pointing(at)
+            .protected(at, "https://mcp.example", &["https://as.example"])
+            .finds(
+                "https://as.example (Rfc8414) https://mcp.example",
+                &[at, AS],
+            );
+    }
+    for at in [elsewhere, &format!("{well_known}x")] {
+        let error = pointing(at)
+            .protected(at, "https://mcp.example", &["https://as.example"])
+            .fails(
+                &format!(
+                    "the metadata's `resource` `https://mcp.example` does not identify the server \
+                     `{MCP}`: it is not the server's URL, and the metadata is at {at}, not at the \
+                     server's well-known URL (RFC 9728 §3.3)"
+                ),
+                "set `resource` to `https://mcp.example`",
+                &[at],
+            );
+        assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);
+        pointing(at)
+            .protected(at, MCP, &["https://as.example"])
+            .finds(&format!("https://as.example (Rfc8414) {MCP}"), &[at, AS]);
+    }
+    // The fix works as it is printed.
+    pointing(elsewhere)
+        .set(|settings| settings.resource = exactly("https://mcp.example", false))
+        .protected(elsewhere, "https://mcp.example", &["https://as.example"])
+        .finds(
+            "https://as.example (Rfc8414) https://mcp.example",
+            &[elsewhere, AS],
+        );
 }

@@ -6,7 +6,8 @@ use hallpass::{
 };
 use hallpass_doctor::{Code, Severity};
 use hallpass_testkit::{
-    Behaviour, ChallengeStyle, Endpoint, Fault, Protection, PublishedResource, ResourceMetadataPath,
+    Behaviour, ChallengeStyle, Endpoint, Fault, McpServer, McpServerOptions, Protection,
+    PublishedResource, ResourceMetadataPath,
 };
 use serde_json::{Value, json};
 
@@ -92,12 +93,42 @@ async fn mismatched_resource_setting_is_a_fault() {
 
 #[tokio::test]
 async fn challenge_with_metadata_elsewhere_is_refused() {
-    let field = r#"Bearer resource_metadata="https://elsewhere.example/prm?key=s3cret""#;
+    let field = r#"Bearer resource_metadata="ftp://elsewhere.example/prm?key=s3cret""#;
     let style = ChallengeStyle::Exactly(vec![field.to_owned()]);
     protecting("challenge-refused", |it| it.challenge = style).await;
     let field = r#"Bearer resource_metadata="http://mcp.example.com/prm""#;
     let style = ChallengeStyle::Exactly(vec![field.to_owned()]);
     protecting("challenge-refused-without-https", |it| it.challenge = style).await;
+}
+
+#[tokio::test]
+async fn challenge_with_metadata_on_another_origin_is_followed() {
+    let mut fixture = Fixture::new().await;
+    let options = McpServerOptions::protected_by(&fixture.issuer);
+    let elsewhere = McpServer::start(options).await.unwrap();
+    let resource = fixture.server.url();
+    elsewhere.change(|it| it.resource = PublishedResource::Exactly(resource));
+    let origin = elsewhere.url().replace("/mcp", "");
+    let field =
+        format!(r#"Bearer resource_metadata="{origin}/.well-known/oauth-protected-resource/mcp""#);
+    let style = ChallengeStyle::Exactly(vec![field]);
+    fixture.server.change(|it| it.challenge = style);
+    fixture.names.push((origin, "https://docs.example"));
+    fixture.report("metadata-elsewhere").await;
+}
+
+#[tokio::test]
+async fn provider_that_is_asked_for_no_scope_gets_advice() {
+    behaving("no-scope", |it| {
+        it.scopes_supported = Some(vec!["openid".to_owned()]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn proofs_that_are_offered_only_are_not_sent() {
+    let listed = ("dpop_signing_alg_values_supported", json!(["ES256"]));
+    publishing("dpop-offered", &[listed]).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ struct Case {
     metadata: ServerMetadata,
     previous: Option<Record>,
     scopes: Scopes,
+    device_grant: bool,
     reason: SignInReason,
 }
 
@@ -26,6 +27,7 @@ impl Case {
             metadata,
             previous: None,
             scopes: Scopes::from_server("a"),
+            device_grant: false,
             reason: SignInReason::Requested,
         }
     }
@@ -74,6 +76,7 @@ impl Case {
             metadata: &self.metadata,
             previous: self.previous.as_ref(),
             scopes: &self.scopes,
+            device_grant: self.device_grant,
             callback: &CallbackAddress::from_setting(&self.settings.callback).unwrap(),
             reason: self.reason,
             now: Timestamp::from_unix_seconds(1000),
@@ -170,7 +173,11 @@ fn method_of_configured_client_is_negotiated() {
         true,
         "configured by-hand client_secret_post",
     );
-    check(Some(&["client_secret_post"]), false, "Setting");
+    check(
+        Some(&["client_secret_post"]),
+        false,
+        "configured by-hand none",
+    );
 }
 
 #[test]

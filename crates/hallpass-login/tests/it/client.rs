@@ -9,11 +9,12 @@ use hallpass_core::{
 };
 use hallpass_login::{BrowserLogin, LoginErrorKind, PlannedClient};
 use hallpass_testkit::{
-    AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Person, StaticClient,
+    AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, Fault, Person,
+    StaticClient,
 };
 use url::Url;
 
-use crate::fixture::{Fixture, quiet_port};
+use crate::fixture::{Browser, Fixture, quiet_port};
 
 const SECOND: Duration = Duration::from_secs(1);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -74,10 +75,17 @@ async fn registration_is_saved_before_the_browser_opens() {
 async fn registration_is_reused_with_its_port() {
     let (fixture, before) = signed_out_fixture().await;
     let record = fixture.signed_in().await;
-    assert_eq!(record.registration, before.registration);
+    assert_eq!(client_id(&record), client_id(&before));
+    assert_eq!(redirect_uri(&record), redirect_uri(&before));
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(registrations(&fixture), 1);
-    assert_eq!(fixture.saved.records().len(), 1, "nothing new was kept");
+    // Until the callback came the client was not proven.
+    let saved = fixture.saved.records();
+    let proofs = saved
+        .iter()
+        .map(|record| record.registration.as_ref().unwrap().proven_at);
+    assert_eq!(proofs.collect::<Vec<_>>(), [None, None]);
+    assert!(record.registration.as_ref().unwrap().proven_at.is_some());
 }
 
 #[tokio::test]
@@ -145,22 +153,88 @@ async fn recently_proven_client_is_not_checked() {
     }
 }
 
-#[tokio::test]
-async fn client_of_a_timed_out_login_is_checked_at_the_next_one() {
-    let (mut fixture, before) = signed_out_fixture().await;
-    fixture.issuer.forget_clients();
+/// How a login ends whose browser does not come back.
+#[derive(Clone, Copy)]
+enum End {
+    TimeLimit,
+    /// The user gives up, as with Ctrl-C.
+    Dropped,
+}
+
+/// A login that ends without a callback.
+async fn no_callback(fixture: &Fixture, end: End) {
     let clock = fixture.clock.clone();
     let passing = async {
         clock.until_asleep(1).await;
-        clock.advance(BrowserLogin::TIMEOUT);
+        if let End::TimeLimit = end {
+            clock.advance(BrowserLogin::TIMEOUT);
+            std::future::pending::<()>().await;
+        }
     };
-    let (outcome, ()) = tokio::join!(fixture.login(), passing);
-    assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::Timeout);
+    tokio::select! {
+        outcome = fixture.login() => {
+            assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::Timeout);
+        }
+        () = passing => {}
+    }
+}
 
+#[tokio::test]
+async fn client_of_a_login_without_callback_is_checked_at_the_next_one() {
+    for end in [End::TimeLimit, End::Dropped] {
+        for (reason, has_grant) in [
+            (SignInReason::Requested, false),
+            (SignInReason::Requested, true),
+            (SignInReason::StepUp, true),
+        ] {
+            let mut fixture = Fixture::new().await;
+            fixture.settings.callback.port = Some(quiet_port().await);
+            let mut before = fixture.signed_in().await;
+            fixture.settings.callback.port = None;
+            if !has_grant {
+                before.grant = None;
+                before.state = State::SignInRequired(SignInCause::SignedOut);
+            }
+            fixture.previous = Some(before.clone());
+            fixture.reason = reason;
+            fixture.issuer.forget_clients();
+            no_callback(&fixture, end).await;
+            let saved = fixture.saved.records().pop().unwrap();
+            assert_eq!(client_id(&saved), client_id(&before));
+            assert_eq!(saved.grant, before.grant, "the grant is kept");
+
+            fixture.previous = Some(saved);
+            let record = fixture.signed_in().await;
+            assert_ne!(client_id(&record), client_id(&before));
+            assert_eq!(registrations(&fixture), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_of_a_refused_login_stays_proven() {
+    let (fixture, before) = signed_out_fixture().await;
+    fixture
+        .issuer
+        .change(|it| it.callback = Callback::Error("access_denied".to_owned()));
+    fixture.login().await.unwrap_err();
+    let saved = fixture.saved.records().pop().unwrap();
+    assert_eq!(saved.registration, before.registration);
+}
+
+#[tokio::test]
+async fn client_that_the_check_finds_is_used_after_a_login_without_callback() {
+    let (mut fixture, before) = signed_out_fixture().await;
+    let asleep = fixture.login_through(Browser::declining());
+    let clock = fixture.clock.clone();
+    tokio::select! {
+        _ = asleep => panic!("a login without a browser"),
+        () = clock.until_asleep(1) => {}
+    }
     fixture.previous = fixture.saved.records().pop();
     let record = fixture.signed_in().await;
-    assert_ne!(client_id(&record), client_id(&before));
-    assert_eq!(registrations(&fixture), 2);
+    assert_eq!(client_id(&record), client_id(&before));
+    assert_eq!(registrations(&fixture), 1);
 }
 
 #[tokio::test]

@@ -150,8 +150,8 @@ async fn login_error_before_the_browser_has_kind_and_remedy() {
     )
     .await;
     check(
-        failing(Endpoint::Registration, status(503)).await,
-        before(Registration, Remedy::Retry, "status 503", false),
+        failing(Endpoint::Registration, status(500)).await,
+        before(Registration, Remedy::Retry, "status 500", false),
     )
     .await;
     let mut fixture = Fixture::new().await;

@@ -147,6 +147,7 @@ impl Fixture {
             reason: self.reason,
             added_scopes: &self.scopes,
             device_grant: false,
+            another_account: false,
             now: self.clock.now(),
         };
         let known = match &self
@@ -232,6 +233,10 @@ impl RegistrationSink for SavedRecords {
             Ok(())
         };
         Box::pin(async { outcome })
+    }
+
+    fn save_proof<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.save(record)
     }
 }
 

@@ -181,30 +181,8 @@ async fn code_that_was_not_processed_is_sent_again() {
 }
 
 #[tokio::test]
-async fn registration_refused_for_a_public_client_is_repeated_with_a_secret() {
-    let server = Arc::new(ScriptedServer::new(
-        &json!({ "token_endpoint_auth_methods_supported": null }),
-    ));
-    let client = json!({ "client_id": "confidential", "client_secret": "canary-secret" });
-    server.on(
-        "/register",
-        [error(400, "invalid_client_metadata"), answer(201, &client)],
-    );
-    let record = server.login(BEARER, None).await.unwrap();
-    assert!(record.registration.unwrap().client_secret.is_some());
-    let asked = server.sent("/register");
-    let method = |n: usize| {
-        let body: Value = serde_json::from_slice(asked[n].request.body()).unwrap();
-        body["token_endpoint_auth_method"].clone()
-    };
-    assert_eq!([method(0), method(1)], ["none", "client_secret_basic"]);
-}
-
-#[tokio::test]
 async fn public_client_refused_by_the_token_endpoint_is_registered_with_a_secret() {
-    let server = Arc::new(ScriptedServer::new(
-        &json!({ "token_endpoint_auth_methods_supported": null }),
-    ));
+    let server = Arc::new(ScriptedServer::new(&json!({})));
     let public = json!({ "client_id": "public", "token_endpoint_auth_method": "none" });
     let confidential = json!({ "client_id": "confidential", "client_secret": "canary-secret" });
     server.on(

@@ -7,11 +7,16 @@
 
 mod callback;
 mod client;
+mod dpop;
 mod errors;
 mod fixture;
 mod grants;
+mod guesses;
 mod manual_callback;
 mod outcome;
 mod plan;
+mod prompt;
+mod registration;
+mod scopes;
 mod scripted_server;
 mod signing;

@@ -37,6 +37,7 @@ async fn plan(
         reason: SignInReason::Requested,
         added_scopes: &Scopes::none(),
         device_grant: true,
+        another_account: false,
         now: Timestamp::from_unix_seconds(1_800_000_000),
     };
     let plan = inputs.plan(inputs.scopes());

@@ -33,6 +33,10 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// Whether a request without scopes comes back as an `invalid_scope`.
+    pub(crate) demands_scopes: bool,
+    /// The `resource_metadata` of the challenge.
+    pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
 }
 
@@ -115,7 +119,9 @@ impl ScriptedServer {
         .build();
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
         let (scopes, saved) = (Scopes::none(), SavedRecords::default());
-        let challenges = [Challenge::new(scheme)];
+        let mut challenge = Challenge::new(scheme);
+        challenge.resource_metadata = self.challenged_metadata.map(str::to_owned);
+        let challenges = [challenge];
         let mut request = SignIn::new(
             &key,
             &self.settings,
@@ -138,9 +144,16 @@ impl ScriptedServer {
         let callback = Url::parse(&of("redirect_uri")).unwrap();
         let state = of("state");
         let port = callback.port().unwrap();
+        let has_scopes = url.query_pairs().any(|(name, _)| name == "scope")
+            || pushed.is_some_and(|pushed| !pushed.parameters("scope").is_empty());
+        let outcome = if self.demands_scopes && !has_scopes {
+            "error=invalid_scope"
+        } else {
+            "code=the-code"
+        };
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET /callback?code=the-code&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET /callback?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;

@@ -22,13 +22,6 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, error_response::ErrorResponse, hint, retry_after::RetryAfter};
 
-/// How often a request is sent again while a user waits.
-const MAX_REPEATS: u32 = 2;
-/// The longest wait between two requests: codes are short-lived.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-/// The wait where the server names none.
-const DEFAULT_WAIT: Duration = Duration::from_secs(1);
-
 /// An answer without a token.
 ///
 /// It holds no part of the answer's body but the error code and the words of the description that
@@ -45,6 +38,8 @@ pub struct TokenError {
     response: Box<ErrorResponse>,
     class: TokenErrorClass,
     detail: Option<Detail>,
+    /// Whether the request carried a proof of possession.
+    with_proof: bool,
     dpop_nonce: Option<String>,
 }
 
@@ -93,6 +88,7 @@ impl TokenError {
             class: classify(response.status, has_error, response.code.as_deref()),
             response: Box::new(response),
             detail: None,
+            with_proof: false,
             dpop_nonce: dpop_nonce(headers),
         }
     }
@@ -129,6 +125,25 @@ impl TokenError {
         let headers = HeaderMap::new();
         let read = ErrorResponse::new(status, &headers, code, description);
         Self::new(read, code.is_some(), &headers)
+    }
+
+    /// The error of an answer; `None` when it is none.
+    pub fn from_http(response: &Response<Bytes>) -> Option<Self> {
+        Self::check(response).err()
+    }
+
+    /// Says that the request carried a proof of possession (RFC 9449), which the advice depends on.
+    #[must_use]
+    pub fn after_proof(mut self) -> Self {
+        self.with_proof = true;
+        self
+    }
+
+    /// Whether the server wants a proof of possession, or another one (RFC 9449 §5, §8). To a request
+    /// without a proof that means: send the same request with one.
+    pub fn demands_proof(&self) -> bool {
+        self.class == TokenErrorClass::Refused
+            && matches!(self.code(), Some("invalid_dpop_proof" | "use_dpop_nonce"))
     }
 
     /// What the answer means for the grant.
@@ -173,13 +188,10 @@ impl TokenError {
     /// while a user waits for the tokens. `None` after the second repeat, and where the server wants
     /// more time than a code lives.
     pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
-        if self.class != TokenErrorClass::NotProcessed || repeats >= MAX_REPEATS {
+        if self.class != TokenErrorClass::NotProcessed {
             return None;
         }
-        let wait = self
-            .retry_after()
-            .map_or(DEFAULT_WAIT, |after| after.wait(now));
-        (wait <= MAX_WAIT).then_some(wait)
+        RetryAfter::delay(self.retry_after(), repeats, now)
     }
 }
 
@@ -206,6 +218,9 @@ impl Diagnostic for TokenError {
 
     fn hints(&self) -> Vec<Hint> {
         if self.detail == Some(Detail::UnexpectedDpop) {
+            return vec![Hint::setting("dpop", Some("always"))];
+        }
+        if self.demands_proof() && !self.with_proof {
             return vec![Hint::setting("dpop", Some("always"))];
         }
         let hints = hint::for_code(self.code(), self.description());

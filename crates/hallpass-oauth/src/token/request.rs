@@ -43,6 +43,12 @@ impl TokenRequest {
         ))
     }
 
+    /// The same refresh with the scopes that the sign-in requested, for a server that needs them named.
+    #[must_use]
+    pub fn with_scopes_of(self, grant: &Grant) -> Self {
+        Self(self.0.with_scopes(&grant.requested_scopes))
+    }
+
     /// RFC 8628 §3.4.
     pub(crate) fn device_code(device_code: &str, resource: Option<&Resource>) -> Self {
         Self(

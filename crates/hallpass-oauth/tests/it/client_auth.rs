@@ -118,7 +118,8 @@ fn method_is_negotiated_from_metadata_and_credentials() {
         (None, nothing, Some("none")),
         (None, secret, Some("client_secret_basic")),
         (None, key, Some("private_key_jwt")),
-        (Some(""), nothing, None),
+        // A client without secret and key is public, whatever is listed.
+        (Some(""), nothing, Some("none")),
         (Some(""), secret, Some("client_secret_basic")),
         (Some("none"), nothing, Some("none")),
         (Some("none"), secret, Some("none")),
@@ -137,7 +138,13 @@ fn method_is_negotiated_from_metadata_and_credentials() {
             secret,
             Some("client_secret_post"),
         ),
-        (Some("client_secret_basic"), nothing, None),
+        (Some("client_secret_basic"), nothing, Some("none")),
+        (
+            Some("client_secret_post private_key_jwt client_secret_basic"),
+            nothing,
+            Some("none"),
+        ),
+        (Some("client_secret_basic"), key, None),
         (
             Some("private_key_jwt client_secret_basic"),
             both,
@@ -146,7 +153,7 @@ fn method_is_negotiated_from_metadata_and_credentials() {
         (Some("private_key_jwt"), key, Some("private_key_jwt")),
         (Some("client_secret_basic none"), key, Some("none")),
         (Some("tls_client_auth"), secret, Some("client_secret_basic")),
-        (Some("tls_client_auth"), nothing, None),
+        (Some("tls_client_auth"), nothing, Some("none")),
     ] {
         let mut metadata = metadata();
         metadata.token_endpoint_auth_methods_supported = listed.map(|listed: &str| {

@@ -27,6 +27,13 @@ fn refresh_request_has_the_grant_s_resource() {
         TokenRequest::refresh(&grant).unwrap(),
         "grant_type=refresh_token\nrefresh_token=r+/=:1\n",
     );
+    // For a server that wants the scopes of the sign-in named.
+    check(
+        TokenRequest::refresh(&grant)
+            .unwrap()
+            .with_scopes_of(&grant),
+        "grant_type=refresh_token\nrefresh_token=r+/=:1\nscope=a b\n",
+    );
     // The text as it was published: no slash is added.
     grant.resource = Some(Resource::parse("https://MCP.example").unwrap());
     check(

@@ -56,7 +56,8 @@ fn method_of_pre_registered_client_is_configured_or_negotiated() {
         check_method(&client(secret, Some(method)), key, None, Err(&text));
     }
     let text = format!("{none}that https://as.example accepts");
-    check_method(&client(false, None), false, Some(jwt), Err(&text));
+    check_method(&client(false, None), true, Some(basic), Err(&text));
+    check_method(&client(false, None), false, Some(jwt), Ok("none"));
 }
 
 #[test]

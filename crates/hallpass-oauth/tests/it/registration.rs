@@ -4,8 +4,8 @@ use hallpass_core::{
     record::{RegistrationManagement, RegistrationOrigin},
 };
 use hallpass_oauth::{
-    ClientMetadataDocument, RegistrationRequest, registration_from_http, unregister,
-    unregistered_from_http,
+    ClientMetadataDocument, RegistrationPart, RegistrationRequest, registration_from_http,
+    unregister, unregistered_from_http,
 };
 use serde_json::{Value, json};
 
@@ -23,11 +23,13 @@ fn request<'a>(
 ) -> RegistrationRequest<'a> {
     RegistrationRequest {
         metadata,
-        client_name: "Hallpass \"test\"",
+        client_name: Some("Hallpass \"test\""),
         redirect_uris: uris,
         scopes,
+        refresh: true,
         device: false,
         auth_method: None,
+        minimal: false,
     }
 }
 
@@ -51,7 +53,7 @@ fn registration_request_is_for_a_native_client() {
             "redirect_uris": [REDIRECT],
             "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token"],
-            "token_endpoint_auth_method": "none",
+            "token_endpoint_auth_method": "client_secret_basic",
             "scope": "a b",
         })
     );
@@ -66,7 +68,7 @@ fn registration_request_is_for_a_native_client() {
             "application_type": "native",
             "client_name": "Hallpass \"test\"",
             "grant_types": ["refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
-            "token_endpoint_auth_method": "none",
+            "token_endpoint_auth_method": "client_secret_basic",
         })
     );
 }
@@ -75,7 +77,8 @@ fn registration_request_is_for_a_native_client() {
 fn grant_types_and_method_follow_the_metadata() {
     let uris = [REDIRECT.to_owned()];
     for (listed, expected) in [
-        (None, "none"),
+        // RFC 8414 §2.
+        (None, "client_secret_basic"),
         (Some(&["none"][..]), "none"),
         (Some(&["client_secret_post", "none"]), "none"),
         (
@@ -100,18 +103,86 @@ fn grant_types_and_method_follow_the_metadata() {
             "client_secret_post"
         );
     }
-    for (listed, expected) in [
-        (&["authorization_code"][..], json!(["authorization_code"])),
-        (
-            &["authorization_code", "refresh_token", "implicit"],
-            json!(["authorization_code", "refresh_token"]),
-        ),
+}
+
+#[test]
+fn refresh_grant_is_registered_whatever_the_server_lists() {
+    let uris = [REDIRECT.to_owned()];
+    let both = json!(["authorization_code", "refresh_token"]);
+    for listed in [
+        &["authorization_code"][..],
+        &["authorization_code", "refresh_token", "implicit"],
     ] {
         let mut metadata = metadata();
         metadata.grant_types_supported = Some(listed.iter().map(|&t| t.to_owned()).collect());
         let ask = body(request(&metadata, &uris, &Scopes::none()));
-        assert_eq!(ask["grant_types"], expected);
+        assert_eq!(ask["grant_types"], both);
     }
+}
+
+#[test]
+fn minimal_registration_has_no_descriptions() {
+    let (metadata, scopes, uris) = (metadata(), Scopes::none(), [REDIRECT.to_owned()]);
+    let ask = RegistrationRequest {
+        minimal: true,
+        client_name: None,
+        ..request(&metadata, &uris, &scopes)
+    };
+    assert_eq!(
+        body(ask),
+        json!({
+            "redirect_uris": [REDIRECT],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "client_secret_basic",
+        })
+    );
+}
+
+#[test]
+fn refused_metadata_names_parts_in_the_order_of_the_words() {
+    use RegistrationPart::{AuthMethod, Description, GrantType, Scopes};
+
+    let check = |status, code: &str, words: &str, refused: bool, named: &[RegistrationPart]| {
+        let body = json!({ "error": code, "error_description": words }).to_string();
+        let answer = answer(status, &body);
+        let error = registration_from_http(&answer, REDIRECT, &metadata()).unwrap_err();
+        assert_eq!(error.is_metadata_refused(), refused, "{words}");
+        assert_eq!(error.named_parts().collect::<Vec<_>>(), named, "{words}");
+    };
+    let refused = "invalid_client_metadata";
+    check(400, refused, "", true, &[]);
+    // glewlwyd 2.7.5.
+    let words = "grant_types must have one of the following values: 'authorization_code', \
+                 'refresh_token', 'device_authorization'";
+    check(400, refused, words, true, &[GrantType]);
+    let words = "Unknown member application_type; scope is too wide";
+    check(400, refused, words, true, &[Description, Scopes]);
+    let words = "Scope or token_endpoint_auth_method is wrong";
+    check(400, refused, words, true, &[Scopes, AuthMethod]);
+    check(400, refused, "redirect_uris are bad", false, &[]);
+    check(400, refused, "scope of the redirect", true, &[Scopes]);
+    check(400, "invalid_redirect_uri", "scope", false, &[Scopes]);
+    check(403, refused, "scope", false, &[Scopes]);
+}
+
+#[test]
+fn registration_that_was_not_processed_is_repeated_after_a_while() {
+    let now = hallpass_core::Timestamp::from_unix_seconds(0);
+    let delay = |status, header: Option<&'static str>, repeats| {
+        let mut answer = answer(status, "{}");
+        if let Some(seconds) = header {
+            let value = http::HeaderValue::from_static(seconds);
+            answer.headers_mut().insert("retry-after", value);
+        }
+        let error = registration_from_http(&answer, REDIRECT, &metadata()).unwrap_err();
+        error.retry_delay(repeats, now).map(|wait| wait.as_secs())
+    };
+    assert_eq!(delay(429, None, 0), Some(1));
+    assert_eq!(delay(503, Some("7"), 1), Some(7));
+    assert_eq!(delay(429, None, 2), None);
+    assert_eq!(delay(429, Some("60"), 0), None);
+    assert_eq!(delay(400, None, 0), None);
+    assert_eq!(delay(500, None, 0), None);
 }
 
 fn read(status: u16, body: &str) -> Registration {

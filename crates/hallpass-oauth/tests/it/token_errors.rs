@@ -181,6 +181,8 @@ fn hints_name_the_setting() {
     }
     let longer = r#"{"error":"invalid_request","error_description":"AADSTS90100109: Another"}"#;
     assert_eq!(hints(&error(400, longer)), "");
+    let body = r#"{"error":"invalid_request","error_description":"AADSTS90009: Application asks"}"#;
+    assert!(hints(&error(400, body)).contains("set `refresh_scope` to `true`"));
     assert!(hints(&error(400, r#"{"error":"invalid_scope"}"#)).contains("`scopes`"));
     assert!(hints(&error(302, "")).contains("no redirect"));
     assert_eq!(hints(&error(400, INVALID_GRANT)), "");

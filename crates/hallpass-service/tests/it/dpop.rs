@@ -68,6 +68,19 @@ async fn bound_token_without_proof_is_refused() {
 }
 
 #[tokio::test]
+async fn demanded_proof_is_sent_in_the_same_request_once_more() {
+    let server = ScriptedServer::new(&json!({}));
+    let demand = error(400, "invalid_dpop_proof");
+    server.on("/token", [demand, answer(200, &token("DPoP"))]);
+    let login = server.login(itself());
+    let record = SignInCase::default().run(&login).await.unwrap();
+    assert!(record.grant.unwrap().dpop_key.is_some());
+    let sent = server.sent("/token");
+    assert!(sent[0].header("dpop").is_none() && sent[1].header("dpop").is_some());
+    assert_eq!(sent[0].form(), sent[1].form());
+}
+
+#[tokio::test]
 async fn dpop_setting_binds_tokens() {
     let server = ScriptedServer::new(&json!({}));
     server.on("/token", [answer(200, &token("DPoP"))]);

@@ -9,6 +9,8 @@ use hallpass_discovery::DiscoveryError;
 #[derive(Debug, Clone)]
 pub struct SessionTerminated {
     reason: TerminationReason,
+    /// Whether the token may be one of a refresh that did not name its scopes.
+    lacks_refresh_scope: bool,
     source: Option<Arc<DiscoveryError>>,
 }
 
@@ -37,7 +39,17 @@ impl SessionTerminated {
     pub(crate) fn new(reason: TerminationReason) -> Self {
         Self {
             reason,
+            lacks_refresh_scope: false,
             source: None,
+        }
+    }
+
+    /// A new token is refused. `lacks_refresh_scope` says whether it may be one of a refresh that did
+    /// not name its scopes.
+    pub(crate) fn fresh_token_refused(lacks_refresh_scope: bool) -> Self {
+        Self {
+            lacks_refresh_scope,
+            ..Self::new(TerminationReason::FreshTokenRefused)
         }
     }
 
@@ -72,13 +84,25 @@ impl Diagnostic for SessionTerminated {
 
     fn hints(&self) -> Vec<Hint> {
         match &self.reason {
-            TerminationReason::FreshTokenRefused => vec![
-                Hint::text(
-                    "the server may expect another audience: compare its `resource` with the one \
-                     the token was requested for",
-                ),
-                Hint::SignIn,
-            ],
+            TerminationReason::FreshTokenRefused => {
+                let mut hints = vec![
+                    Hint::text(
+                        "the server may expect another audience: compare its `resource` with the \
+                         one the token was requested for",
+                    ),
+                    Hint::SignIn,
+                ];
+                if self.lacks_refresh_scope {
+                    hints.extend([
+                        Hint::setting("refresh_scope", Some("true")),
+                        Hint::text(
+                            "if the server accepts the token of a sign-in and refuses each that a \
+                             refresh brings, a refresh has to name the scopes",
+                        ),
+                    ]);
+                }
+                hints
+            }
             TerminationReason::ScopesAskedBefore(scopes) => vec![Hint::text(format!(
                 "ask the authorization server's operator to grant `{scopes}` to this account"
             ))],

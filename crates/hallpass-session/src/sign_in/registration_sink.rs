@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    Record, RegistrationSink, State, StoreError, StoreFuture,
+    Generation, Record, RegistrationSink, State, StoreError, StoreFuture,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
@@ -17,12 +17,25 @@ pub(super) struct StoreRegistrationSink(pub(super) Arc<Context>);
 
 impl RegistrationSink for StoreRegistrationSink {
     fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
-        Box::pin(self.save(record))
+        Box::pin(self.change(record, Change::Register))
+    }
+
+    fn save_proof<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
+        Box::pin(self.change(record, Change::SaveProof))
     }
 }
 
+/// What is saved.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// A new registration.
+    Register,
+    /// When the registration was last proven.
+    SaveProof,
+}
+
 impl StoreRegistrationSink {
-    async fn save(&self, record: &Record) -> Result<(), StoreError> {
+    async fn change(&self, record: &Record, change: Change) -> Result<(), StoreError> {
         let context = &*self.0;
         if record.key != context.key {
             let text = format!(
@@ -35,7 +48,10 @@ impl StoreRegistrationSink {
             .store
             .lock(&context.key, LockKind::Credential, LOCK_TIMEOUT)
             .await?;
-        let saved = self.save_locked(record, &mut guard).await;
+        let saved = match change {
+            Change::Register => self.save_locked(record, &mut guard).await,
+            Change::SaveProof => self.save_proof_locked(record, &mut guard).await,
+        };
         context.release(guard).await;
         saved
     }
@@ -65,7 +81,42 @@ impl StoreRegistrationSink {
         if !matches!(saved_record.state, State::SignInRequired(_)) {
             saved_record.state = State::Registered;
         }
-        match context.store.save(&saved_record, expected, guard).await? {
+        self.write(&saved_record, expected, guard).await
+    }
+
+    /// Changes the proof of the stored registration, if it is still that of `record`.
+    async fn save_proof_locked(
+        &self,
+        record: &Record,
+        guard: &mut Guard,
+    ) -> Result<(), StoreError> {
+        let context = &*self.0;
+        // Saving a record makes it the active one, so another's stays as it is.
+        let active = context.store.load(&context.key).await?;
+        let Some(mut found) = active.filter(|active| active.issuer == record.issuer) else {
+            return Ok(());
+        };
+        let expected = found.generation;
+        let (Some(proven), Some(registration)) = (&record.registration, &mut found.registration)
+        else {
+            return Ok(());
+        };
+        if proven.client_id != registration.client_id || proven.proven_at == registration.proven_at
+        {
+            return Ok(());
+        }
+        registration.proven_at = proven.proven_at;
+        self.write(&found, Some(expected), guard).await
+    }
+
+    async fn write(
+        &self,
+        record: &Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<(), StoreError> {
+        let context = &*self.0;
+        match context.store.save(record, expected, guard).await? {
             Saved::Written(generation) => {
                 context.cache.observe_generation(generation);
                 Ok(())

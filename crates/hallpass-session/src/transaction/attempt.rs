@@ -332,7 +332,10 @@ fn not_due(
         return waiting(engine, Waiting::AfterPost(pending.ended), remaining);
     };
     let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
-    let error = Arc::new(TokenError::remembered(status, code, description));
+    let error = TokenError::remembered(status, code, description);
+    let grant = record.grant.as_ref();
+    let is_bound = grant.is_some_and(|grant| grant.dpop_key.is_some());
+    let error = Arc::new(if is_bound { error.after_proof() } else { error });
     let failure = Failure {
         error: RefreshError::answer(&engine.context.key, error),
         is_retryable: false,

@@ -34,7 +34,10 @@ pub(super) fn prepare<'a>(
 ) -> Result<Prepared<'a>, SignInNeed> {
     let context = &engine.context;
     let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
-    let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
+    let mut request = TokenRequest::refresh(grant).ok_or_else(ended)?;
+    if context.settings.refresh_scope {
+        request = request.with_scopes_of(grant);
+    }
     let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
     let registration = grant_status::registration(record, &context.settings).ok_or_else(ended)?;
     if grant_status::secret_has_expired(&registration, now) {

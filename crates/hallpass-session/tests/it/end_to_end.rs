@@ -4,7 +4,7 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, Clock, CredentialKey, CredentialStore, ServerSettings, ServerUrl, State,
+    BoxFuture, Clock, CredentialKey, CredentialStore, Record, ServerSettings, ServerUrl, State,
     record::SignInCause,
 };
 use hallpass_http::{Client, HttpConfig};
@@ -188,6 +188,34 @@ async fn lost_answer_costs_one_sign_in() {
         whole.issuer.requests_to(Endpoint::Registration).len(),
         registrations
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn forgotten_client_is_found_after_a_login_without_callback_and_the_grant_is_kept() {
+    let whole = Whole::start(60).await;
+    let session = whole.process().await;
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    let before = session.record().await.unwrap().unwrap();
+    let client = |record: &Record| record.registration.clone().unwrap();
+    assert!(client(&before).proven_at.is_some());
+    whole.issuer.forget_clients();
+
+    // The browser ends at an error page, and the user gives up.
+    tokio::select! {
+        outcome = session.sign_in(SignInRequest::default()) => panic!("{outcome:?}"),
+        () = whole.clock.until_asleep(1) => {}
+    }
+    let kept = session.record().await.unwrap().unwrap();
+    assert_eq!(client(&kept).proven_at, None);
+    assert_eq!(kept.grant, before.grant);
+    assert_eq!(kept.state, State::SignedIn);
+    assert_eq!(client(&kept).client_id, client(&before).client_id);
+
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    let record = session.record().await.unwrap().unwrap();
+    assert_ne!(client(&record).client_id, client(&before).client_id);
+    assert!(client(&record).proven_at.is_some());
+    assert_eq!(whole.issuer.requests_to(Endpoint::Registration).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{Account, State, http::HttpErrorKind, record::SignInCause};
+use hallpass_core::{
+    Account, Diagnostic as _, Hint, State, http::HttpErrorKind, record::SignInCause,
+};
 use hallpass_discovery::MetadataCache;
 use hallpass_session::{Session, SessionError, SignInNeed, TerminationReason};
 
@@ -103,6 +105,28 @@ async fn refused_new_token_terminates_without_a_loop() {
         .await
         .unwrap();
     assert_eq!(serial(&third), 3);
+}
+
+/// Some servers issue a token of other scopes where a refresh names none.
+#[tokio::test]
+async fn refused_token_of_a_refresh_names_the_setting_that_sends_scope() {
+    for refresh_scope in [false, true] {
+        let mut fixture = Fixture::expired(&[]).await;
+        fixture.settings.refresh_scope = refresh_scope;
+        let session = fixture.session();
+        let token = session.token().await.unwrap();
+        let bodies = fixture.server.bodies();
+        let refresh = bodies.iter().find(|body| body.contains("refresh_token="));
+        assert_eq!(refresh.unwrap().contains("scope=a+b"), refresh_scope);
+        let second = session.token_after_rejection(&token, &bare()).await;
+        let refused = session
+            .token_after_rejection(&second.unwrap(), &bare())
+            .await;
+        let error = refused.unwrap_err();
+        assert_eq!(ended(&error), TerminationReason::FreshTokenRefused);
+        let setting = Hint::setting("refresh_scope", Some("true"));
+        assert_eq!(error.hints().contains(&setting), !refresh_scope);
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ pub(super) const ROWS: &[Row] = &[
     row(OIDC_PROVIDER, "oidc-only", SCRIPT),
     row(OIDC_PROVIDER, "no-scopes", SCRIPT),
     row(OIDC_PROVIDER, "dpop", SCRIPT),
+    row(OIDC_PROVIDER, "offline", SCRIPT),
     row(FASTMCP, "in-memory", SCRIPT),
     row(FASTMCP, "remote", SCRIPT),
     row(FASTMCP, "proxy", SCRIPT),

@@ -21,6 +21,8 @@ fn record(issuer: &str) -> Record {
     let mut registration =
         Registration::new(RegistrationOrigin::Dynamic, ClientId::new("client-1"));
     registration.client_secret = Some(ClientSecret::new("secret-1"));
+    registration.grant_types = Some(vec!["authorization_code".to_owned()]);
+    registration.declined_grant_types = vec!["refresh_token".to_owned()];
     registration.proven_at = Some(Timestamp::from_unix_seconds(900));
     registration.management = Some(RegistrationManagement {
         uri: Url::parse("https://as.example/register/1").unwrap(),

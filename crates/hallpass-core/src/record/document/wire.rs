@@ -90,6 +90,10 @@ struct RegistrationWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes: Option<Scopes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant_types: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    declined_grant_types: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     proven_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration_client_uri: Option<Url>,
@@ -202,6 +206,8 @@ impl From<&Registration> for RegistrationWire {
             auth_method: registration.auth_method.clone(),
             redirect_uri: registration.redirect_uri.clone(),
             scopes: registration.scopes.clone(),
+            grant_types: registration.grant_types.clone(),
+            declined_grant_types: registration.declined_grant_types.clone(),
             proven_at: registration.proven_at,
             registration_client_uri: management.map(|management| management.uri.clone()),
             registration_access_token: management.map(|m| seal(m.token.expose())),
@@ -225,6 +231,8 @@ impl From<RegistrationWire> for Registration {
             auth_method: wire.auth_method,
             redirect_uri: wire.redirect_uri,
             scopes: wire.scopes,
+            grant_types: wire.grant_types,
+            declined_grant_types: wire.declined_grant_types,
             proven_at: wire.proven_at,
             management: management.map(|(uri, token)| RegistrationManagement {
                 uri,
