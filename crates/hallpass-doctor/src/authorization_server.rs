@@ -135,9 +135,9 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
 }
 
 impl Diagnosis<'_> {
-    /// Whether the scopes that a login would ask for are ones that the server lists.
-    pub(crate) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
-        let requested = LoginInputs {
+    /// The scopes that a login would request.
+    fn requested_scopes(&self, discovered: &Discovered) -> Scopes {
+        LoginInputs {
             server: &self.key().server,
             settings: self.settings(),
             discovered,
@@ -149,7 +149,12 @@ impl Diagnosis<'_> {
             another_account: false,
             now: self.doctor.parts.clock.now(),
         }
-        .scopes();
+        .scopes()
+    }
+
+    /// Reports the scopes that a login would request.
+    pub(crate) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
+        let requested = self.requested_scopes(discovered);
         step.push_fact(
             "scopes to request",
             if requested.is_empty() {
@@ -169,12 +174,26 @@ impl Diagnosis<'_> {
                     .text("if its page refuses the request"),
             );
         }
+    }
+
+    /// Scopes that would be requested, that the authorization server does not list, and that it has not
+    /// granted: a server "MAY choose not to advertise some" (RFC 8414 §2).
+    pub(crate) fn unlisted_scopes(&self, step: &mut Step) {
+        let Some(discovered) = &self.discovered else {
+            return;
+        };
         if discovered.server.scopes_supported.is_none() {
             return;
         }
+        let grant = self
+            .record
+            .as_ref()
+            .and_then(|record| record.grant.as_ref());
+        let requested = self.requested_scopes(discovered);
         let unknown: Vec<_> = requested
             .iter()
             .filter(|scope| !discovered.server.supports_scope(scope))
+            .filter(|scope| !grant.is_some_and(|grant| grant.scopes().contains(scope)))
             .collect();
         if unknown.is_empty() {
             return;

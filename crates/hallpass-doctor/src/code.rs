@@ -192,7 +192,7 @@ codes! {
         "the authorization server can bind tokens to a key, and nothing demands it"
     NoScope "no-scope" Note AuthorizationServer Configure "RFC 6749 §3.3, OpenID Connect Core §3.1.2.1"
         "no scope is requested, which an OpenID provider may refuse"
-    ScopeNotKnown "scope-not-known" Warning AuthorizationServer Configure "RFC 6749 §3.3"
+    ScopeNotKnown "scope-not-known" Note AuthorizationServer Configure "RFC 6749 §3.3"
         "requested scopes are not among those that the authorization server lists"
 
     // The store, the client and the account

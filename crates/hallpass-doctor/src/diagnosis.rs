@@ -35,7 +35,7 @@ impl Diagnosis<'_> {
     /// Does all steps.
     pub(crate) async fn run(mut self) -> Report {
         let (mut network, endpoint) = self.network().await;
-        let (resource, server) = if endpoint.is_passable() || self.may_have_metadata() {
+        let (resource, mut server) = if endpoint.is_passable() || self.may_have_metadata() {
             self.metadata().await
         } else {
             let why = "the URL leads to no MCP endpoint that answers";
@@ -46,6 +46,7 @@ impl Diagnosis<'_> {
             )
         };
         let store = self.store().await;
+        self.unlisted_scopes(&mut server);
         let registration = self.registration().await;
         let account = self.account(&store).await;
         let token = self.token(&account).await;

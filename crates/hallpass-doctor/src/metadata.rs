@@ -122,6 +122,14 @@ impl Diagnosis<'_> {
             ResponsibleParty::Here => found,
             _ => found.with_party(side),
         };
+        // A page or an error at the well-known URLs says nothing about a server that asks for no token.
+        let is_no_document = matches!(
+            code,
+            Code::MetadataNotJson | Code::MetadataUnavailable | Code::NoResourceMetadata
+        );
+        if is_no_document && !at_server && self.is_open() {
+            return found.with_severity(Severity::Note);
+        }
         let found = error.hints().into_iter().fold(found, Finding::hint);
         let found = match code {
             Code::EndpointRefused | Code::MetadataInvalid => {

@@ -62,6 +62,23 @@ async fn open_server_is_a_note() {
     assert_eq!(report.first_fault(), None);
 }
 
+#[tokio::test]
+async fn open_server_with_pages_in_place_of_metadata_has_no_fault() {
+    for (status, name) in [
+        (200, "open-server-with-pages"),
+        (503, "open-server-with-errors"),
+    ] {
+        let fixture = Fixture::new().await;
+        let page = answer(status, &[("content-type", "text/html")], "<!doctype html>");
+        fixture.server.plan(vec![
+            always(Endpoint::Mcp, answer(200, &[JSON], HELLO)),
+            always(Endpoint::ResourceMetadata, page),
+        ]);
+        let report = fixture.report(name).await;
+        assert_eq!(report.first_fault(), None);
+    }
+}
+
 const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"Unsupported protocol version"}}"#;
 const UNKNOWN: &str =
     r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;

@@ -260,13 +260,22 @@ async fn odd_server_metadata_is_a_note() {
 }
 
 #[tokio::test]
-async fn unlisted_scope_is_a_warning() {
+async fn unlisted_scope_is_a_note_until_it_is_granted() {
     let mut fixture = Fixture::new().await;
     fixture
         .issuer
         .change(|it| it.scopes_supported = Some(vec!["mcp:read".to_owned()]));
     fixture.settings.scopes = Some(Scopes::from_server("mcp:read mcp:admin"));
     fixture.report("scope-not-known").await;
+
+    // Once the scopes are granted there is nothing to say.
+    fixture.issuer.change(|it| it.scopes_supported = None);
+    fixture.sign_in().await;
+    fixture
+        .issuer
+        .change(|it| it.scopes_supported = Some(vec!["mcp:read".to_owned()]));
+    let report = fixture.report("scope-not-known-and-granted").await;
+    assert!(report.findings().all(|it| it.code != Code::ScopeNotKnown));
 }
 
 #[tokio::test]
