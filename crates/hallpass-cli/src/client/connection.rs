@@ -1,8 +1,8 @@
 //! A server that answered `initialize`: requests to it, and what it says and asks meanwhile.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use hallpass::{ClientError, CredentialKey, Diagnostic as _, Remedy};
+use hallpass::{ClientError, Clock as _, CredentialKey, Diagnostic as _, Remedy, SystemClock};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
@@ -20,6 +20,9 @@ use crate::{
     server_options::Server,
     setup::{Options, Setup},
 };
+
+/// How long the last lines of the server's log may take after the answer.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One connection. It ends in good order with [`finish`](Self::finish).
 pub(crate) struct Connection<'a> {
@@ -169,8 +172,14 @@ impl<'a> Connection<'a> {
         self,
         outcome: Result<T, CommandError>,
     ) -> Result<T, CommandError> {
+        let handled = self.client.service().until_dropped();
         // The answer is there already: how the connection ends changes nothing about it.
         let _ = self.client.cancel().await;
+        // What the server sent before the answer may still be printed.
+        tokio::select! {
+            () = handled => {}
+            () = SystemClock.sleep(LAST_LINES_TIMEOUT) => {}
+        }
         outcome
     }
 

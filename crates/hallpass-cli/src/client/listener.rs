@@ -12,6 +12,7 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext},
 };
+use tokio::sync::watch;
 
 use super::elicitation::Elicitor;
 use crate::{output::Output, program::Program, text};
@@ -25,6 +26,8 @@ pub(crate) struct Listener {
     asking: tokio::sync::Mutex<Elicitor>,
     /// How far the server was when it was furthest.
     furthest: Mutex<f64>,
+    /// Dropped with the listener.
+    dropped: watch::Sender<()>,
 }
 
 impl Listener {
@@ -35,7 +38,15 @@ impl Listener {
             verbose: program.options.verbose > 0,
             asking: Elicitor::new(program, key).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
+            dropped: watch::Sender::default(),
         }
+    }
+
+    /// Completes once the listener is dropped. Each message of the server is handled by a task of its own,
+    /// which keeps the listener until it has printed.
+    pub(super) fn until_dropped(&self) -> impl Future<Output = ()> + use<> {
+        let mut dropped = self.dropped.subscribe();
+        async move { while dropped.changed().await.is_ok() {} }
     }
 }
 
