@@ -40,7 +40,10 @@ impl Diagnosis<'_> {
                         }
                         InitializeOutcome::Barred(finding) => step.push_finding(finding),
                         InitializeOutcome::Status(status, headers) => {
-                            step.push_finding(endpoint::unexpected(status, &headers));
+                            let old = endpoint::old_transport(status, &endpoint, &Anonymous).await;
+                            let found =
+                                old.unwrap_or_else(|| endpoint::unexpected(status, &headers));
+                            step.push_finding(found);
                         }
                     }
                 }
@@ -89,8 +92,15 @@ impl Diagnosis<'_> {
                 return (audience, step);
             }
             Ok(InitializeOutcome::Status(status, headers)) => {
-                audience.push_finding(self.rejected(token, status, &headers));
-                "the server does not let the token in"
+                let old = endpoint::old_transport(status, &endpoint, &bearing).await;
+                if let Some(finding) = old {
+                    audience.push_fact("the token", "is accepted");
+                    audience.push_finding(finding);
+                    "the diagnosis goes no further with the old transport"
+                } else {
+                    audience.push_finding(self.rejected(token, status, &headers));
+                    "the server does not let the token in"
+                }
             }
             Err(finding) => {
                 audience.push_finding(finding);

@@ -120,7 +120,7 @@ codes! {
         "a 403 that is not about scopes: a gateway refuses, or the account lacks permission"
     NotFound "not-found" Fault Here Configure "RFC 9110 §15.5.5"
         "there is no MCP endpoint at the URL"
-    SseOnly "sse-only" Fault Server Report "MCP 2024-11-05, HTTP with SSE"
+    SseOnly "sse-only" Note Server Report "MCP 2024-11-05, HTTP with SSE"
         "the server speaks only the transport of MCP 2024-11-05"
     NoStreamableHttp "no-streamable-http" Fault Server Configure "MCP 2025-11-25, Streamable HTTP"
         "the URL does not accept a POST with JSON"

@@ -1,7 +1,9 @@
 //! What an endpoint's answer to a request without a token tells.
 
 use hallpass_core::{Challenge, Hint, ServerUrl, redacted_url};
-use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response, probe};
+use hallpass_mcp::{
+    Anonymous as NoToken, Authorization, Content, Endpoint, Request, Response, TransportKind, probe,
+};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
@@ -33,6 +35,10 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
         step.push_fact("challenges", schemes.join(", "));
     }
     let insufficient = challenges.iter().any(Challenge::is_insufficient_scope);
+    if let Some(finding) = old_transport(status, server, &NoToken).await {
+        step.push_finding(finding);
+        return (step, Anonymous::open());
+    }
     match status {
         StatusCode::UNAUTHORIZED => of_challenges(&mut step, &challenges, &schemes),
         StatusCode::FORBIDDEN if insufficient => {
@@ -170,21 +176,33 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
     None
 }
 
-/// The endpoint takes no POST. Whether it speaks the transport before streamable HTTP is asked.
-async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
-    let url = redacted_url(server.server().url());
-    let stream = server.send(&Request::stream(), &NoToken).await;
-    let streams = stream
-        .is_ok_and(|answer| answer.status().is_success() && answer.content() == Content::Events);
-    if streams {
+/// Whether a server that refuses a POST of `initialize` speaks HTTP+SSE: it answers a GET with an event
+/// stream.
+pub(crate) async fn old_transport(
+    status: StatusCode,
+    server: &Endpoint,
+    authorization: &dyn Authorization,
+) -> Option<Finding> {
+    if !TransportKind::Auto.falls_back_after(status) {
+        return None;
+    }
+    let answer = server.send(&Request::stream(), authorization).await.ok()?;
+    let is_stream = answer.status().is_success() && answer.content() == Content::Events;
+    is_stream.then(|| {
         let what = format!(
-            "{url} answers a POST with {} and a GET with an event stream: it speaks HTTP with SSE, \
-             the transport of MCP 2024-11-05, which Hallpass does not",
+            "{} answers a POST with {} and a GET with an event stream: it speaks HTTP+SSE, the old \
+             transport of MCP 2024-11-05",
+            redacted_url(server.server().url()),
             status.as_u16()
         );
-        return Finding::new(Code::SseOnly, what)
-            .text("ask the server's operator for its streamable HTTP endpoint, mostly at /mcp");
-    }
+        Finding::new(Code::SseOnly, what)
+            .text("it works; ask the server's operator for streamable HTTP, mostly at /mcp")
+    })
+}
+
+/// The endpoint takes no POST.
+async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
+    let url = redacted_url(server.server().url());
     let what = format!(
         "{url} answers a POST with {}: it is no endpoint of streamable HTTP",
         status.as_u16()

@@ -126,7 +126,9 @@ async fn server_without_handshake_or_discover_is_a_fault() {
         fixture.server.once(Endpoint::Mcp, discovered);
         let report = fixture.report(name).await;
         assert_eq!(report.first_fault().unwrap().code, code, "{name}");
-        assert_eq!(fixture.server.requests_to(Endpoint::Mcp).len(), 2, "{name}");
+        let requests = fixture.server.requests_to(Endpoint::Mcp);
+        let posts = requests.iter().filter(|it| it.method == "POST");
+        assert_eq!(posts.count(), 2, "{name}");
     }
 }
 
@@ -190,16 +192,40 @@ async fn url_without_neighbouring_endpoint_is_not_found() {
 }
 
 #[tokio::test]
-async fn sse_only_server_is_a_fault() {
+async fn server_of_the_old_transport_is_a_note() {
     let fixture = Fixture::new().await;
     let stream = answer(
         200,
         &[("content-type", "text/event-stream")],
         "event: endpoint\n\n",
     );
-    fixture.server.once(Endpoint::Mcp, answer(405, &[], ""));
-    fixture.server.once(Endpoint::Mcp, stream);
-    fixture.report("sse-only").await;
+    fixture.server.plan(vec![
+        always(Endpoint::Stream, stream),
+        always(Endpoint::Mcp, answer(405, &[], "")),
+    ]);
+    let report = fixture.report("sse-only").await;
+    assert_eq!(report.first_fault(), None);
+}
+
+#[tokio::test]
+async fn server_of_the_old_transport_behind_oauth_is_a_note() {
+    for status in [400, 404, 405] {
+        let fixture = Fixture::signed_in().await;
+        let stream = answer(
+            200,
+            &[("content-type", "text/event-stream")],
+            "event: endpoint\n\n",
+        );
+        let challenge = answer(401, &[("www-authenticate", "Bearer")], "");
+        for answer in [challenge, answer(status, &[], ""), stream] {
+            fixture.server.once(Endpoint::Mcp, answer);
+        }
+        let report = fixture
+            .report(&format!("sse-only-behind-oauth-{status}"))
+            .await;
+        assert_eq!(report.first_fault(), None, "{status}");
+        assert!(report.findings().any(|it| it.code == Code::SseOnly));
+    }
 }
 
 #[tokio::test]
