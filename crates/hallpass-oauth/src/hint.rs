@@ -42,6 +42,14 @@ const STANDARD: &[(&str, &[Advice])] = &[
 const PROVIDER: &[(&str, &[Advice])] = &[
     // Entra ID, with `invalid_target` or without: `resource` and `scope` do not fit together.
     ("AADSTS9010010", RESOURCE),
+    // Entra ID: the endpoint takes no `resource`.
+    (
+        "AADSTS901002",
+        &[
+            Setting("resource", Some("none")),
+            Text("the authorization server does not accept `resource`"),
+        ],
+    ),
     // Entra ID: client and resource are one application, and a refresh names no scope.
     (
         "AADSTS90009",

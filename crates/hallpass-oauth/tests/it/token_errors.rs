@@ -183,6 +183,8 @@ fn hints_name_the_setting() {
     assert_eq!(hints(&error(400, longer)), "");
     let body = r#"{"error":"invalid_request","error_description":"AADSTS90009: Application asks"}"#;
     assert!(hints(&error(400, body)).contains("set `refresh_scope` to `true`"));
+    let body = r#"{"error":"invalid_request","error_description":"AADSTS901002: not supported"}"#;
+    assert!(hints(&error(400, body)).starts_with("set `resource` to `none`"));
     assert!(hints(&error(400, r#"{"error":"invalid_scope"}"#)).contains("`scopes`"));
     assert!(hints(&error(302, "")).contains("no redirect"));
     assert_eq!(hints(&error(400, INVALID_GRANT)), "");
