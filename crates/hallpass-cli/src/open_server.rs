@@ -1,17 +1,11 @@
 //! Whether a server wants no sign-in at all.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use hallpass::{Clock as _, SystemClock, store::MemoryStore};
+use hallpass::{Clock as _, SystemClock};
 use hallpass_doctor::Doctor;
 
-use crate::{
-    exit::CommandError,
-    program::Program,
-    server_options::Server,
-    settings,
-    setup::{self, Setup},
-};
+use crate::{exit::CommandError, program::Program, server_options::Server, setup::Setup};
 
 /// How long a server may take to answer. The command has another result or error to print meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -21,13 +15,10 @@ pub(crate) async fn answers_without_token(
     program: &Program,
     server: &Server,
 ) -> Result<Option<bool>, CommandError> {
-    let key = setup::key(program, &server.url, server.account.as_deref())?;
-    let options = Setup::options(program, server)?;
-    let settings = settings::settings(&options, &program.environment)?;
-    let nothing = Arc::new(MemoryStore::new());
-    let waiting = format!("asking {} whether it wants a sign-in", key.server);
-    let builder = setup::builder(key, &options, settings, nothing, program)?;
+    let builder = Setup::without_credentials(program, server)?;
     let doctor = Doctor::new(builder).map_err(CommandError::usage)?;
+    let url = &doctor.hallpass().key().server;
+    let waiting = format!("asking {url} whether it wants a sign-in");
     let asked = program
         .output
         .while_waiting(&waiting, doctor.answers_without_token());

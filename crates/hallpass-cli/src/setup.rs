@@ -73,11 +73,20 @@ impl Setup {
 
     /// Whether a server can be wired up with these options, short of its credentials.
     pub(crate) fn check(program: &Program, server: &Server) -> Result<(), CommandError> {
+        Self::without_credentials(program, server).map(drop)
+    }
+
+    /// The builder of a server with the options that [`options`](Self::options) gives, without its
+    /// credentials.
+    pub(crate) fn without_credentials(
+        program: &Program,
+        server: &Server,
+    ) -> Result<HallpassBuilder, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
-        builder(key, &options, settings, nothing, program).map(drop)
+        builder(key, &options, settings, nothing, program)
     }
 
     /// Wires up the server that the command line names, with the options that were given over the

@@ -74,7 +74,7 @@ async fn non_interactive_login_uses_stored_credentials() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn read_that_blocks_ends_within_a_second_of_timeout() {
+async fn read_that_blocks_ends_at_the_timeout() {
     use hallpass::Clock as _;
     use std::time::Duration;
 
@@ -108,15 +108,21 @@ async fn read_that_blocks_ends_within_a_second_of_timeout() {
     }
 }
 
-#[tokio::test]
-async fn refresh_that_is_not_finished_is_waited_for_after_timeout() {
+/// Signed in with a token that has expired. The answer to the refresh comes once the gate is open.
+async fn with_held_refresh() -> (Fixture, Gate) {
     let fixture = Fixture::new().await;
-    let url = fixture.url();
     fixture.login(&[]).await.expect(0);
     fixture.issuer.expire_access_tokens();
     let gate = Gate::new();
     let held = Fault::HoldAnswer(gate.clone());
     fixture.issuer.once(Endpoint::Refresh, held);
+    (fixture, gate)
+}
+
+#[tokio::test]
+async fn refresh_that_is_not_finished_is_waited_for_after_timeout() {
+    let (fixture, gate) = with_held_refresh().await;
+    let url = fixture.url();
     let mut command = fixture.command(&["--timeout", "0.3", "call", &url, "ping"]);
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -136,13 +142,8 @@ async fn refresh_that_is_not_finished_is_waited_for_after_timeout() {
 #[cfg(unix)]
 #[tokio::test]
 async fn second_signal_ends_wait_for_refresh() {
-    let fixture = Fixture::new().await;
+    let (fixture, gate) = with_held_refresh().await;
     let url = fixture.url();
-    fixture.login(&[]).await.expect(0);
-    fixture.issuer.expire_access_tokens();
-    let gate = Gate::new();
-    let held = Fault::HoldAnswer(gate.clone());
-    fixture.issuer.once(Endpoint::Refresh, held);
     let mut child = fixture.command(&["call", &url, "ping"]).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
     while fixture.issuer.requests_to(Endpoint::Refresh).is_empty() {

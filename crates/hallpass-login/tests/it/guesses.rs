@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::scripted_server::{ISSUER, SERVER, ScriptedServer, answer};
 
 /// A server that answers 404 at each metadata URL.
-fn guessed() -> ScriptedServer {
+pub(crate) fn guessed() -> ScriptedServer {
     let server = ScriptedServer::new(&json!({}));
     for path in [
         "/.well-known/oauth-protected-resource/mcp",

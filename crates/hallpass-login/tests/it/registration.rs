@@ -10,6 +10,7 @@ use hallpass_testkit::ScriptedResponse;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::guesses::guessed;
 use crate::scripted_server::{ScriptedServer, answer, error, tokens};
 
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -274,17 +275,6 @@ async fn endpoints_without_metadata_register_a_public_client() {
                 .with_authorization(Some(named("/authorize")))
                 .with_registration(Some(named("/register"))),
         );
-        server
-    };
-    let guessed = || {
-        let server = ScriptedServer::new(&json!({}));
-        for path in [
-            "/.well-known/oauth-protected-resource/mcp",
-            "/.well-known/oauth-protected-resource",
-            "/.well-known/oauth-authorization-server",
-        ] {
-            server.on(path, [answer(404, &json!({}))]);
-        }
         server
     };
     for server in [explicit(), guessed()] {

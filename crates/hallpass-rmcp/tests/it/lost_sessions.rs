@@ -18,7 +18,9 @@ use crate::{
 type Service = RunningService<RoleClient, ()>;
 
 /// A service whose server answers its requests so, after the session `s-1` was opened.
-async fn served(answers: impl IntoIterator<Item = ScriptedResponse>) -> (Fixture, Service) {
+pub(crate) async fn served(
+    answers: impl IntoIterator<Item = ScriptedResponse>,
+) -> (Fixture, Service) {
     let mut all = vec![
         to(Method::GET, answer(405)),
         to(Method::DELETE, answer(200)),

@@ -7,6 +7,7 @@ use http::Method;
 use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
+use crate::lost_sessions::served;
 use crate::scripted_server::{BREAK, Fixture, answer, events, json, to};
 
 /// The answer to `initialize`, which opens the session `session`.
@@ -35,15 +36,7 @@ pub(crate) fn over(fixture: &Fixture) -> Transport {
 
 /// The error of a call that is answered so, and of one that reads.
 async fn called(answers: impl IntoIterator<Item = ScriptedResponse>) -> ClientError {
-    let mut all = vec![
-        to(Method::GET, answer(405)),
-        to(Method::DELETE, answer(200)),
-        to(Method::POST, opened("s-1")),
-        to(Method::POST, answer(202)),
-    ];
-    all.extend(answers.into_iter().map(|answer| to(Method::POST, answer)));
-    let fixture = Fixture::signed_in(all).await;
-    let service = ().serve(over(&fixture)).await.unwrap();
+    let (_fixture, service) = served(answers).await;
     let called = service.call_tool(CallToolRequestParams::new("t")).await;
     let error = ClientError::from(called.unwrap_err());
     service.cancel().await.unwrap();

@@ -1,6 +1,9 @@
 //! The reset of a store, and its undoing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use hallpass_core::store::StoreError;
 
@@ -28,10 +31,7 @@ impl FileStore {
         keys: impl Into<KeySources>,
     ) -> Result<(Self, Option<PathBuf>), StoreError> {
         let (root, sources) = (folder.into(), keys.into());
-        let place = root.clone();
-        blocking::run(move || prepare(&place)).await?;
-        let deadline = lock::deadline(KEY_TIMEOUT);
-        let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
+        let lock = exclusive(&root).await?;
         let place = root.clone();
         let (lock, moved) = blocking::run(move || {
             let moved = move_aside(&place)?;
@@ -50,10 +50,7 @@ impl FileStore {
     /// As [`reset`](Self::reset).
     pub async fn undo_reset(folder: impl Into<PathBuf>) -> Result<Option<UndoneReset>, StoreError> {
         let root = folder.into();
-        let place = root.clone();
-        blocking::run(move || prepare(&place)).await?;
-        let deadline = lock::deadline(KEY_TIMEOUT);
-        let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
+        let lock = exclusive(&root).await?;
         blocking::run(move || {
             let _lock = lock;
             let Some(restored_from) = last_moved_store(&root)? else {
@@ -85,6 +82,14 @@ pub struct UndoneReset {
     pub restored_from: PathBuf,
     /// The folder of the store that was in its place, if there was one.
     pub moved_to: Option<PathBuf>,
+}
+
+/// The lock of a store that no other process uses.
+async fn exclusive(root: &Path) -> Result<File, StoreError> {
+    let place = root.to_owned();
+    blocking::run(move || prepare(&place)).await?;
+    let deadline = lock::deadline(KEY_TIMEOUT);
+    lock::acquire(lock_path(root), Mode::Exclusive, deadline).await
 }
 
 /// Moves the header and all sealed files into a new folder; `None` if there are none.
