@@ -1,6 +1,6 @@
 //! The order in which things are looked for.
 
-use hallpass_core::{Challenge, Clock, HttpClient, ServerSettings, ServerUrl};
+use hallpass_core::{BoxFuture, Challenge, Clock, HttpClient, ServerSettings, ServerUrl};
 
 use crate::{
     CacheMode, Discovered, DiscoveryError, authorization_server,
@@ -50,7 +50,7 @@ impl Discovery<'_> {
         reading: CacheMode<'_>,
     ) -> Result<Discovered, DiscoveryError> {
         let mut reader = Reader::new(self.http, self.clock, server, reading);
-        match self.find(server, challenges, &mut reader).await {
+        match self.find_boxed(server, challenges, &mut reader).await {
             Ok(mut discovered) => {
                 discovered.is_provisional = reader.met_a_passing_fault();
                 discovered.attempts = reader.into_attempts();
@@ -58,6 +58,16 @@ impl Discovery<'_> {
             }
             Err(fault) => Err(DiscoveryError::new(fault, reader.into_attempts())),
         }
+    }
+
+    /// Boxed, it is compiled once, and not in each crate that awaits a discovery.
+    fn find_boxed<'f>(
+        &'f self,
+        server: &'f ServerUrl,
+        challenges: &'f [Challenge],
+        reader: &'f mut Reader<'_>,
+    ) -> BoxFuture<'f, Result<Discovered, RequestFailure>> {
+        Box::pin(self.find(server, challenges, reader))
     }
 
     async fn find(

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::RequestOptions};
+use hallpass_core::{AuthScheme, BoxFuture, Challenge, HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
@@ -126,7 +126,17 @@ impl AuthorizedEndpoint {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn send_within(
+    pub fn send_within<'f>(
+        &'f self,
+        request: &'f Request,
+        interactivity: Interactivity,
+        budget: &'f mut AttemptBudget,
+    ) -> BoxFuture<'f, Result<Response, RequestError>> {
+        // Boxed, it is compiled once, and not in each crate that sends requests.
+        Box::pin(self.send_counted(request, interactivity, budget))
+    }
+
+    async fn send_counted(
         &self,
         request: &Request,
         interactivity: Interactivity,

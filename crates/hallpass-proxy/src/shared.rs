@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{Clock, Diagnostic as _, Remedy};
+use hallpass_core::{BoxFuture, Clock, Diagnostic as _, Remedy};
 use hallpass_mcp::{
     AttemptBudget, AuthorizedEndpoint, DEFAULT_MAX_MESSAGE_BYTES, Interactivity, InvalidMessage,
     Request, RequestError, Response,
@@ -202,6 +202,8 @@ impl Shared {
     /// Runs `work` in a task that the end of the proxy ends.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
+        // Boxed, all work is one type of task, which is compiled once.
+        let work: BoxFuture<'static, ()> = Box::pin(work);
         tokio::spawn(async move {
             tokio::select! {
                 () = closing.cancelled() => {}

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use hallpass_core::BoxFuture;
 use tokio::{runtime::Handle, sync::Notify};
 
 /// A handle to the tasks of one session.
@@ -35,6 +36,8 @@ impl Tasks {
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), NotSpawned> {
         let runtime = Handle::try_current().map_err(|_| NotSpawned)?;
+        // Boxed, all work is one type of task, which is compiled once.
+        let work: BoxFuture<'static, ()> = Box::pin(work);
         // Counted before the flag is read: `close` sees the task, or the task sees the flag.
         let task = Running::new(&self.0);
         if self.0.is_closed.load(Ordering::SeqCst) {
