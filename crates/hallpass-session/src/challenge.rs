@@ -65,7 +65,8 @@ impl SessionInner {
             SignInNeed::Ended(_)
             | SignInNeed::SettingChanged(_)
             | SignInNeed::SecretExpired
-            | SignInNeed::ClientForgotten => (SignInReason::Ended, None),
+            | SignInNeed::ClientForgotten
+            | SignInNeed::RefreshRequestRefused => (SignInReason::Ended, None),
         };
         let request = OwnedSignInRequest {
             reason,

@@ -81,6 +81,7 @@ mod proactive_refresh;
 mod proof;
 mod refresh_engine;
 mod refresh_outcome;
+mod refused_refresh;
 mod service_sign_in;
 mod session;
 mod session_inner;
@@ -106,6 +107,7 @@ pub use error::{
 };
 pub use ports::Ports;
 pub use proof::ProofError;
+pub use refused_refresh::RefusedRefresh;
 pub use session::{LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};

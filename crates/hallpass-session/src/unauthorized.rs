@@ -111,6 +111,7 @@ fn may_be_migration(error: &SessionError) -> bool {
                 needed.need(),
                 SignInNeed::SecretExpired
                     | SignInNeed::ClientForgotten
+                    | SignInNeed::RefreshRequestRefused
                     | SignInNeed::Ended(
                         SignInCause::NoRefreshToken
                             | SignInCause::RefreshRefused

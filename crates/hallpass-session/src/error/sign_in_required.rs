@@ -27,6 +27,9 @@ pub enum SignInNeed {
     SecretExpired,
     /// The authorization server no longer accepts the registered client, so it has to register again.
     ClientForgotten,
+    /// The authorization server refuses the refresh request, and does not say that the grant has ended. The
+    /// grant is kept, and the refresh is tried again after a pause.
+    RefreshRequestRefused,
     /// Another authorization server than the one that issued the grant protects the server now.
     Migrated(Issuer),
 }
@@ -62,9 +65,9 @@ impl SignInRequired {
             SignInNeed::First => None,
             SignInNeed::Ended(cause) => Some(cause.clone()),
             SignInNeed::SettingChanged(_) => Some(SignInCause::SettingsChanged),
-            SignInNeed::SecretExpired | SignInNeed::ClientForgotten => {
-                Some(SignInCause::RefreshRefused)
-            }
+            SignInNeed::SecretExpired
+            | SignInNeed::ClientForgotten
+            | SignInNeed::RefreshRequestRefused => Some(SignInCause::RefreshRefused),
             SignInNeed::Migrated(_) => Some(SignInCause::IssuerChanged),
         }
     }
@@ -111,6 +114,9 @@ impl fmt::Display for SignInRequired {
             SignInNeed::ClientForgotten => f.write_str(
                 "the authorization server no longer accepts the client that was registered there",
             ),
+            SignInNeed::RefreshRequestRefused => {
+                f.write_str("the authorization server refuses to refresh the access token")
+            }
             SignInNeed::Migrated(issuer) => {
                 write!(
                     f,
