@@ -191,8 +191,8 @@ impl<'a> Account<'a> {
             "account": self.key.account.as_str(),
             "state": self.state_name(),
             "cause": record.and_then(|record| match &record.state {
-                State::SignInRequired(cause) => Some(cause.to_string()),
-                _ => self.has_ended().then(|| SignInCause::RefreshRefused.to_string()),
+                State::SignInRequired(cause) => Some(cause),
+                _ => self.has_ended().then_some(&SignInCause::RefreshRefused),
             }),
             "token_source": self.tokens_from.map(TokenOrigin::as_data),
             "issuer": record.map(|record| record.issuer.as_str()),

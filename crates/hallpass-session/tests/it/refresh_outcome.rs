@@ -1,9 +1,12 @@
 //! The table of the outcomes of a refresh, one test for each row.
 
-use std::{error::Error as _, sync::atomic::Ordering};
+use std::{
+    error::Error as _,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hallpass_core::{
-    ClientId, ClientSecret, Diagnostic as _, PreRegisteredClient, Remedy, State,
+    ClientId, ClientSecret, Diagnostic as _, NoAuthorizer, PreRegisteredClient, Remedy, State,
     http::HttpErrorKind,
     record::{RegistrationOrigin, SignInCause},
 };
@@ -330,6 +333,20 @@ async fn forgotten_dynamic_client_requires_sign_in() {
     session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(fixture.authorizer.calls(), 1);
     assert_eq!(fixture.record().await.state, State::SignedIn);
+}
+
+#[tokio::test]
+async fn host_without_an_authorizer_is_told_the_servers_answer() {
+    let refusal = Fault::Says(400, r#"{"error":"invalid_request"}"#);
+    let fixture = Fixture::expired(&[refusal]).await;
+    let session = fixture.builder().authorizer(Arc::new(NoAuthorizer));
+    let session = session.build().unwrap();
+    for _ in 0..2 {
+        let error = session.handle_challenge(None, &bare()).await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::RefreshRequestRefused);
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("invalid_request"), "{source}");
+    }
 }
 
 #[tokio::test]
