@@ -63,6 +63,9 @@ impl SessionInner {
             SignInNeed::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
             SignInNeed::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
             SignInNeed::Ended(_)
+            | SignInNeed::NoTokenEndpoint
+            | SignInNeed::NoClient
+            | SignInNeed::DpopKeyUnreadable
             | SignInNeed::SettingChanged(_)
             | SignInNeed::SecretExpired
             | SignInNeed::ClientForgotten

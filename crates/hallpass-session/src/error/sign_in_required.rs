@@ -21,6 +21,12 @@ pub enum SignInNeed {
     First,
     /// The grant has ended, for this cause.
     Ended(SignInCause),
+    /// The stored metadata names no token endpoint to refresh at.
+    NoTokenEndpoint,
+    /// No client is stored that the refresh token was issued to.
+    NoClient,
+    /// The stored key that the grant is bound to can't be read (RFC 9449 §5).
+    DpopKeyUnreadable,
     /// This setting has changed since the last sign-in.
     SettingChanged(String),
     /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register again.
@@ -59,10 +65,13 @@ impl SignInRequired {
         &self.need
     }
 
-    /// The cause as a record has it; `None` when there was no sign-in yet.
+    /// The cause as a record has it; `None` when there was no sign-in yet, or the record is incomplete.
     pub fn cause(&self) -> Option<SignInCause> {
         match &*self.need {
-            SignInNeed::First => None,
+            SignInNeed::First
+            | SignInNeed::NoTokenEndpoint
+            | SignInNeed::NoClient
+            | SignInNeed::DpopKeyUnreadable => None,
             SignInNeed::Ended(cause) => Some(cause.clone()),
             SignInNeed::SettingChanged(_) => Some(SignInCause::SettingsChanged),
             SignInNeed::SecretExpired
@@ -109,6 +118,15 @@ impl fmt::Display for SignInRequired {
             SignInNeed::Ended(cause) => write!(f, "{cause}"),
             SignInNeed::SettingChanged(name) => {
                 write!(f, "the setting `{name}` has changed since the last sign-in")
+            }
+            SignInNeed::NoTokenEndpoint => {
+                f.write_str("the stored metadata of the authorization server has no token endpoint")
+            }
+            SignInNeed::NoClient => {
+                f.write_str("the client that the refresh token was issued to is not stored")
+            }
+            SignInNeed::DpopKeyUnreadable => {
+                f.write_str("the stored key that the refresh token is bound to can't be read")
             }
             SignInNeed::SecretExpired => f.write_str("the client's secret has expired"),
             SignInNeed::ClientForgotten => f.write_str(
