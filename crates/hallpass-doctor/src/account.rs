@@ -229,10 +229,11 @@ impl Diagnosis<'_> {
         }
         // Of a token that has ended, the next step tells.
         if let Some(refused) = refused
-            && !self
+            && self
                 .token
                 .as_ref()
-                .is_some_and(|token| self.ended_for(token).is_some())
+                .and_then(|token| self.ended_for(token))
+                .is_none()
         {
             let found = Finding::new(Code::RefreshFailed, self.describe_refused(&refused))
                 .with_severity(Severity::Warning)

@@ -5,8 +5,15 @@ use std::time::Duration;
 
 use hallpass_testkit::{Endpoint, Fault, PlannedFault, When};
 use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
 
-use crate::{program::Fixture, proxy::Host};
+use crate::{
+    program::Fixture,
+    proxy::{Host, SOON, visited},
+};
 
 /// An answer of the token endpoint: its status, its media type and its body.
 type Refusal = (u16, &'static str, &'static str);
@@ -117,4 +124,19 @@ async fn refused_refresh_has_a_way_out_in_every_command() {
         assert_eq!(account["state"], "signed-in", "{account}");
         assert!(account["refresh_refused_since"].is_null(), "{account}");
     }
+}
+
+#[tokio::test]
+async fn interactive_proxy_signs_in_after_a_refused_refresh() {
+    let fixture = refused(REFUSALS[0]).await;
+    let mut host = Host::start(&fixture, &["--interactive", "--wait", "60"]);
+    let talk = BufReader::new(host.child.stderr.take().unwrap()).lines();
+    host.open().await;
+    let shown = timeout(SOON, visited(talk)).await.unwrap();
+    fixture.person.visit(&shown.unwrap()).await.unwrap();
+    while host.ping(1).await["error"].is_object() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.issuer.requests_to(Endpoint::CodeExchange).len(), 2);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
 }
