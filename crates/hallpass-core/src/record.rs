@@ -281,6 +281,21 @@ pub struct PendingRefresh {
 }
 
 impl PendingRefresh {
+    /// The refusal that the last request ended with. It counts as lost where it was an answer of success
+    /// without a token, as a web page is.
+    pub fn refused(&self) -> Option<&Refusal> {
+        let is_last = matches!(self.ended, PostEnd::Refused | PostEnd::Lost);
+        self.refusal.as_ref().filter(|_| is_last)
+    }
+
+    /// Since when the server refuses the refresh, if it does.
+    pub fn refused_since(&self) -> Option<Timestamp> {
+        self.refused()
+            .map(|refusal| refusal.since.unwrap_or(self.last))
+    }
+}
+
+impl PendingRefresh {
     /// A post that is about to be sent now.
     pub fn new(now: Timestamp, not_before: Timestamp) -> Self {
         Self {
@@ -328,6 +343,9 @@ pub struct Refusal {
     pub description: Option<String>,
     /// How often it was refused in a row.
     pub count: u32,
+    /// When it was refused first. `None` in a record of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The settings that the request was made with, as
     /// [`refresh_digest`](crate::ServerSettings::refresh_digest) gives them. With others it is worth
     /// another try.

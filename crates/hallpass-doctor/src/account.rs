@@ -1,12 +1,13 @@
 //! Where credentials are kept, which client there is, and where the account stands.
 
 use hallpass_core::{
-    CredentialStore, Hint, Record, Remedy, Scopes, SignInReason, State, StoreError,
-    record::{PostEnd, SignInCause},
+    CredentialStore, Diagnostic as _, Hint, Record, Remedy, Scopes, SignInReason, State,
+    StoreError,
+    record::SignInCause,
     store::{StoreDiagnostics, StoreErrorKind},
 };
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
-use hallpass_session::{SessionError, SignInNeed};
+use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
 use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata};
 
@@ -216,7 +217,8 @@ impl Diagnosis<'_> {
                 step.push_finding(Finding::new(Code::ResourceChanged, what).hint(Hint::SignIn));
             }
         }
-        if record.state == State::OutcomeUnknown {
+        let refused = self.refused_refresh();
+        if record.state == State::OutcomeUnknown && refused.is_none() {
             let what =
                 "a refresh was sent and its answer was lost: the refresh token may be used up";
             step.push_finding(
@@ -225,19 +227,20 @@ impl Diagnosis<'_> {
                     .hint(Hint::SignIn),
             );
         }
-        let pending_refresh = record.pending_refresh.as_ref();
-        let refusal = pending_refresh
-            .filter(|pending_refresh| pending_refresh.ended == PostEnd::Refused)
-            .and_then(|pending_refresh| pending_refresh.refusal.as_ref());
-        if let Some(refusal) = refusal {
-            let code = refusal.code.as_deref().unwrap_or("without an error code");
-            let what = format!(
-                "the authorization server refused the last refresh (status {}): {code}",
-                refusal.status
-            );
-            let found = Finding::new(Code::RefreshFailed, what).with_severity(Severity::Warning);
-            let found = found.hint(Hint::Refresh).hint(Hint::SignIn);
-            step.push_finding(match &refusal.description {
+        // Of a token that has ended, the next step tells.
+        if let Some(refused) = refused
+            && self
+                .token
+                .as_ref()
+                .and_then(|token| self.ended_for(token))
+                .is_none()
+        {
+            let found = Finding::new(Code::RefreshFailed, self.describe_refused(&refused))
+                .with_severity(Severity::Warning)
+                .hint(Hint::Refresh)
+                .hint(Hint::SignIn)
+                .with_hints(&refused.error().hints());
+            step.push_finding(match refused.error().description() {
                 Some(text) => found.text(format!("it says: {text}")),
                 None => found,
             });
@@ -254,6 +257,27 @@ impl Diagnosis<'_> {
                      `access_type=offline` at the sign-in",
             ));
         }
+    }
+}
+
+impl Diagnosis<'_> {
+    /// The refusal of the last refresh with these settings.
+    pub(crate) fn refused_refresh(&self) -> Option<RefusedRefresh> {
+        let refused = RefusedRefresh::from_record(self.record.as_ref()?)?;
+        Some(refused).filter(|refused| refused.is_with(self.settings()))
+    }
+
+    /// Since when which answer refuses the refresh.
+    pub(crate) fn describe_refused(&self, refused: &RefusedRefresh) -> String {
+        let now = self.doctor.parts.clock.now();
+        let age = now.saturating_since(refused.since()).as_secs();
+        let age = clock::format_seconds(i64::try_from(age).unwrap_or(i64::MAX));
+        let error = refused.error();
+        let code = error.code().unwrap_or("without an error code");
+        let status = error.status().as_u16();
+        format!(
+            "the authorization server refuses the refresh since {age} ago (status {status}): {code}"
+        )
     }
 }
 

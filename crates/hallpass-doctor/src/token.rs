@@ -50,7 +50,7 @@ impl Diagnosis<'_> {
     }
 
     /// For how many seconds the token has been dead.
-    fn ended_for(&self, token: &Token) -> Option<i64> {
+    pub(crate) fn ended_for(&self, token: &Token) -> Option<i64> {
         let now = self.doctor.parts.clock.now().as_unix_seconds();
         let end = token.expires_at()?.as_unix_seconds();
         (end <= now).then(|| now - end)
@@ -78,6 +78,29 @@ impl Diagnosis<'_> {
             );
             let found = Finding::new(Code::SignInRequired, what).hint(Hint::SignIn);
             step.push_finding(found);
+            return None;
+        }
+        if !self.doctor.may_refresh
+            && let Some(refused) = self.refused_refresh()
+        {
+            let why = self.describe_refused(&refused);
+            let what = format!("the access token ended {ended} ago, and {why}");
+            let found = match refused.need() {
+                Some(SignInNeed::ClientForgotten) => {
+                    Finding::new(Code::RegistrationForgotten, what).hint(Hint::SignIn)
+                }
+                Some(_) => Finding::new(Code::SignInRequired, what)
+                    .with_hints(&refused.error().hints())
+                    .hint(Hint::SignIn),
+                None => Finding::new(Code::RefreshFailed, what)
+                    .with_remedy(refused.error().remedy())
+                    .with_hints(&refused.error().hints()),
+            };
+            let found = found.with_severity(Severity::Fault).hint(Hint::Refresh);
+            step.push_finding(match refused.error().description() {
+                Some(text) => found.text(format!("it says: {text}")),
+                None => found,
+            });
             return None;
         }
         if !self.doctor.may_refresh {
@@ -165,7 +188,7 @@ fn refused(error: &SessionError) -> Finding {
     let hints = error.hints();
     let is_dated = hints.iter().any(|hint| matches!(hint, Hint::Retry { .. }));
     let found = match error {
-        SessionError::SignInRequired(_) => found.hint(Hint::SignIn),
+        SessionError::SignInRequired(_) => return found.with_hints(&hints).hint(Hint::SignIn),
         _ if error.remedy() == Remedy::Retry && !is_dated => found.retry_later(),
         _ => found,
     };

@@ -63,9 +63,13 @@ impl SessionInner {
             SignInNeed::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
             SignInNeed::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
             SignInNeed::Ended(_)
+            | SignInNeed::NoTokenEndpoint
+            | SignInNeed::NoClient
+            | SignInNeed::DpopKeyUnreadable
             | SignInNeed::SettingChanged(_)
             | SignInNeed::SecretExpired
-            | SignInNeed::ClientForgotten => (SignInReason::Ended, None),
+            | SignInNeed::ClientForgotten
+            | SignInNeed::RefreshRequestRefused => (SignInReason::Ended, None),
         };
         let request = OwnedSignInRequest {
             reason,
@@ -80,7 +84,15 @@ impl SessionInner {
                 .is_none_or(|refused| !refused.same(&token))
                 .then_some(token)
         };
-        self.sign_in.sign_in(request, settled).await
+        let result = self.sign_in.sign_in(request, settled).await;
+        match (result, required.need()) {
+            // The server's answer says more than that no user can be asked.
+            (
+                Err(SessionError::SignIn(failed)),
+                SignInNeed::ClientForgotten | SignInNeed::RefreshRequestRefused,
+            ) if failed.cause().is_non_interactive() => Err(SessionError::SignInRequired(required)),
+            (result, _) => result,
+        }
     }
 
     async fn step_up(

@@ -19,7 +19,8 @@
 //! store. A refresh belongs to the session, so a dropped caller changes nothing. A new token is saved
 //! before any caller gets it. A temporary failure costs no sign-in: a grant ends with the server's
 //! `invalid_grant`, with a new token of a type that was not requested, or where the host limits the number of
-//! posts. A refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
+//! posts. A request that the server refuses in another way keeps the grant, and needs a sign-in once the access
+//! token has ended. A refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
 //! is unknown. A session that can't recover returns a terminal error, not a loop.
 //!
 //! The module documentation of `transaction` has the table of outcomes of a refresh request. Whatever the
@@ -81,6 +82,7 @@ mod proactive_refresh;
 mod proof;
 mod refresh_engine;
 mod refresh_outcome;
+mod refused_refresh;
 mod service_sign_in;
 mod session;
 mod session_inner;
@@ -106,6 +108,7 @@ pub use error::{
 };
 pub use ports::Ports;
 pub use proof::ProofError;
+pub use refused_refresh::RefusedRefresh;
 pub use session::{LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};

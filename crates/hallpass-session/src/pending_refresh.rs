@@ -90,10 +90,12 @@ pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> 
     marked
 }
 
-/// The record after a post that got no usable answer: the server may have processed it.
+/// The record after a post that got no usable answer: the server may have processed it. `refusal` is the
+/// answer, if there was a whole one.
 pub(crate) fn unanswered(
     marked: &Record,
     ended: PostEnd,
+    refusal: Option<Refusal>,
     retry_after: Option<Duration>,
     now: Timestamp,
 ) -> Record {
@@ -109,7 +111,7 @@ pub(crate) fn unanswered(
         // A later time was saved before the clock was set back.
         pending.not_before = pending.not_before.min(latest).max(earliest);
         pending.not_before = pending.not_before.max(retry_time(retry_after, now));
-        pending.refusal = None;
+        pending.refusal = refusal;
     }
     record
 }
@@ -140,29 +142,39 @@ pub(crate) fn not_processed(
 pub(crate) fn refused(
     marked: &Record,
     before: Option<&PendingRefresh>,
-    error: Option<&TokenError>,
-    settings: &ServerSettings,
+    refusal: Refusal,
     now: Timestamp,
 ) -> Record {
     let mut pending = before.cloned().unwrap_or_else(|| unposted(now));
-    let settings = settings.refresh_digest();
-    let count = pending
-        .refusal
-        .as_ref()
-        .filter(|refusal| refusal.settings == settings)
-        .map_or(0, |refusal| refusal.count);
-    let doubled = MIN_REFUSAL_PAUSE.saturating_mul(1_u32.checked_shl(count.min(16)).unwrap_or(1));
+    let earlier = refusal.count.saturating_sub(1).min(16);
+    let doubled = MIN_REFUSAL_PAUSE.saturating_mul(1_u32.checked_shl(earlier).unwrap_or(1));
     pending.last = now;
     pending.ended = PostEnd::Refused;
     pending.not_before = after(now, doubled.min(MAX_REFUSAL_PAUSE));
-    pending.refusal = error.map(|error| Refusal {
+    pending.refusal = Some(refusal);
+    unmarked(marked, Some(pending))
+}
+
+/// The server's answer as the record keeps it.
+pub(crate) fn refusal(
+    before: Option<&PendingRefresh>,
+    error: &TokenError,
+    settings: &ServerSettings,
+    now: Timestamp,
+) -> Refusal {
+    let settings = settings.refresh_digest();
+    let earlier = before.and_then(|pending| pending.refusal.as_ref());
+    let count = earlier
+        .filter(|refusal| refusal.settings == settings)
+        .map_or(0, |refusal| refusal.count);
+    Refusal {
         status: error.status().as_u16(),
         code: error.code().map(str::to_owned),
         description: error.description().map(str::to_owned),
         count: count.saturating_add(1),
+        since: before.and_then(PendingRefresh::refused_since).or(Some(now)),
         settings,
-    });
-    unmarked(marked, Some(pending))
+    }
 }
 
 /// The record without the post that it was marked for.

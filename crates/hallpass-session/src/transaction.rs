@@ -11,10 +11,11 @@
 //! |---|---|---|---|
 //! | renewed | a readable 200 | the new grant, saved and then published | the pending refresh is removed |
 //! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a short pause of this session, or `Retry-After` for all processes; post again |
-//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the pending refresh too | pause of all processes, post again |
+//! | lost | reset or timeout after the write, a process that died | everything, the pending refresh too | pause of all processes, post again |
+//! | lost | a 2xx without a token, as a web page is | everything, the pending refresh too, and the refusal | pause of all processes, post again; meanwhile a sign-in is needed |
 //! | doubtful | any other 5xx | everything, the pending refresh too | pause of all processes, post again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | the refresh token is dropped and a sign-in is needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful post |
-//! | refused | any other 4xx, an empty 401, a redirect | everything, and the refusal | an error that names the remedy, in all processes; for `invalid_client` to a dynamically registered client, a sign-in is needed. Post again with other settings, or after a long pause |
+//! | refused | any other 4xx, an empty 401, a redirect | everything, and the refusal | in all processes: a sign-in is needed, or an error that names the setting. Post again with other settings, or after a long pause |
 //!
 //! Whatever the outcome, the old access token is used while it is valid. The pauses are in the record
 //! and hold for every process that shares it, also when the process that posted was killed. No number

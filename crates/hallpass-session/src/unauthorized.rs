@@ -109,8 +109,12 @@ fn may_be_migration(error: &SessionError) -> bool {
         SessionError::SignInRequired(needed) => {
             matches!(
                 needed.need(),
-                SignInNeed::SecretExpired
+                SignInNeed::NoTokenEndpoint
+                    | SignInNeed::NoClient
+                    | SignInNeed::DpopKeyUnreadable
+                    | SignInNeed::SecretExpired
                     | SignInNeed::ClientForgotten
+                    | SignInNeed::RefreshRequestRefused
                     | SignInNeed::Ended(
                         SignInCause::NoRefreshToken
                             | SignInCause::RefreshRefused

@@ -121,7 +121,7 @@ pub mod session {
     pub use hallpass_core::TokenSourceError;
     pub use hallpass_session::{
         CircuitBreakers, Closed, ConcurrentUpdate, Counters, ExternalTokenError, LockHolders,
-        ProofError, RefreshError, Revocation, RevocationError, SessionBuilder, SessionTerminated,
+        ProofError, RefreshError, RefusedRefresh, Revocation, RevocationError, SessionBuilder, SessionTerminated,
         SignInError, SignInNeed, SignInRequest, SignInRequired, TerminationReason, Waiting,
     };
 }

@@ -210,6 +210,8 @@ impl Caller {
             // Behind a process that hangs a command may wait for the lock, and know no more.
             Some(5) if in_time || self.scenario.kind == Kind::Hang => None,
             Some(5) if names_next_attempt(&ended.answer) => None,
+            // A whole answer without a token is a refusal, which a sign-in may end.
+            Some(3) if self.scenario.kind == Kind::WebPage => None,
             // The hanging server has answered after all, that it had replaced the refresh token.
             Some(3) if self.scenario.acts && SystemClock.monotonic() >= until => None,
             Some(5) => Some(told(
@@ -224,12 +226,18 @@ impl Caller {
 
 /// What is wrong with a credential after the fault has ended.
 async fn works_again(servers: &Servers, scenario: Scenario, account: &str) -> Option<String> {
-    let state = servers.state(account).await;
-    let has_ended =
-        ["none", "not-signed-in", "registered", "sign-in-required"].contains(&state.as_str());
-    // A server that has hung answers at last, that it had replaced the refresh token.
-    let may_have_ended =
-        scenario.acts && scenario.kind == Kind::Hang && state == "sign-in-required";
+    let found = servers.account(account).await;
+    let state = found["state"].as_str().unwrap_or("none");
+    let has_ended = ["none", "not-signed-in", "registered", "sign-in-required"].contains(&state);
+    // A server that has hung answers at last, that it had replaced the refresh token. After a web page the
+    // refresh token is kept.
+    let is_refused =
+        found["refresh_refused_since"].is_number() && found["has_refresh_token"] == true;
+    let may_have_ended = match scenario.kind {
+        Kind::Hang => scenario.acts && state == "sign-in-required",
+        Kind::WebPage => is_refused,
+        Kind::Reset | Kind::Close => false,
+    };
     if has_ended && !may_have_ended {
         return Some(format!("`{account}` is `{state}` and not signed in"));
     }
@@ -241,6 +249,11 @@ async fn works_again(servers: &Servers, scenario: Scenario, account: &str) -> Op
             Some(0) => return None,
             // The server had replaced the refresh token, and now it can say so.
             Some(3) if scenario.acts => return None,
+            // The next post is not due yet.
+            Some(3) if scenario.kind == Kind::WebPage && !is_late => {
+                SystemClock.sleep(Duration::from_secs(2)).await;
+            }
+            Some(3) if is_refused => return None,
             Some(5) if !is_late => SystemClock.sleep(Duration::from_secs(2)).await,
             Some(5) if names_next_attempt(&ended.answer) => return None,
             _ => return Some(told("token", &ended, "after the fault had ended")),

@@ -184,8 +184,8 @@ impl Servers {
         }
     }
 
-    /// The state that `hallpass status` gives an account.
-    pub(crate) async fn state(&self, account: &str) -> String {
+    /// What `hallpass status` says of an account.
+    pub(crate) async fn account(&self, account: &str) -> Value {
         let mut status = Command::new(&self.program);
         status
             .args(["--json", "status", &self.server.url()])
@@ -195,8 +195,7 @@ impl Servers {
             .env("HALLPASS_KEY_STORE", "key-file");
         let output = status.output().await.unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let state = answer["result"]["accounts"][0]["state"].as_str();
-        state.unwrap_or("none").to_owned()
+        answer["result"]["accounts"][0].clone()
     }
 
     /// The refresh tokens that were posted, in the order of their first posts.

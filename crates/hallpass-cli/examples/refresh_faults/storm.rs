@@ -71,7 +71,7 @@ impl Storm {
         if sign_ins.last().is_some_and(|last| *last > asked_at) {
             return;
         }
-        if !sign_ins.is_empty() && self.servers.state(ACCOUNT).await == "signed-in" {
+        if !sign_ins.is_empty() && self.servers.account(ACCOUNT).await["state"] == "signed-in" {
             return;
         }
         match self.servers.sign_in(ACCOUNT).await {

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use clap::Args;
 use hallpass::{
     Clock, CredentialKey, Record, Resource, SystemClock, Timestamp,
-    record::{Grant, PendingRefresh, PostEnd, State},
+    record::{Grant, PendingRefresh, PostEnd, SignInCause, State},
+    session::RefusedRefresh,
 };
 use serde_json::{Value, json};
 
@@ -109,6 +110,7 @@ pub(super) struct Account<'a> {
     /// Whether its encryption key is missing.
     is_unreadable: bool,
     tokens_from: Option<TokenOrigin<'a>>,
+    refused: Option<RefusedRefresh>,
     now: Timestamp,
 }
 
@@ -118,14 +120,19 @@ impl<'a> Account<'a> {
         look: &'a Inventory,
         options: &'a ServerOptions,
     ) -> Self {
+        let record = look.record(key);
+        let tokens_from = TokenOrigin::from_options(options);
+        let present = record.filter(|record| tokens_from.is_none() && record.is_signed_in());
         Self {
             key,
-            record: look.record(key),
+            record,
             is_unreadable: look.is_unreadable(key),
-            tokens_from: TokenOrigin::from_options(options),
+            refused: present.and_then(RefusedRefresh::from_record),
+            tokens_from,
             now: SystemClock.now(),
         }
     }
+
     /// The grant that counts.
     fn grant(&self) -> Option<&Grant> {
         let record = self.record.filter(|_| self.tokens_from.is_none());
@@ -146,10 +153,14 @@ impl<'a> Account<'a> {
             return rows;
         }
         if let Some(grant) = self.grant() {
-            let renewed = if grant.refresh_token.is_some() {
-                "refreshed without a sign-in"
-            } else {
-                "then a sign-in is required"
+            let needs_sign_in = match &self.refused {
+                Some(refused) => refused.need().is_some(),
+                None => grant.refresh_token.is_none(),
+            };
+            let renewed = match (needs_sign_in, &self.refused) {
+                (true, _) => "then a sign-in is required",
+                (false, Some(_)) => "its refresh is refused",
+                (false, None) => "refreshed without a sign-in",
             };
             let expiry = describe_expiry(grant.expires_at, self.now);
             rows.push(("access token", format!("{expiry}; {renewed}")));
@@ -180,8 +191,8 @@ impl<'a> Account<'a> {
             "account": self.key.account.as_str(),
             "state": self.state_name(),
             "cause": record.and_then(|record| match &record.state {
-                State::SignInRequired(cause) => Some(cause.to_string()),
-                _ => None,
+                State::SignInRequired(cause) => Some(cause),
+                _ => self.has_ended().then_some(&SignInCause::RefreshRefused),
             }),
             "token_source": self.tokens_from.map(TokenOrigin::as_data),
             "issuer": record.map(|record| record.issuer.as_str()),
@@ -193,6 +204,10 @@ impl<'a> Account<'a> {
             "expires_at": end.map(Timestamp::as_unix_seconds),
             "expires_in": end.map(|end| end.as_unix_seconds() - self.now.as_unix_seconds()),
             "refresh_due_at": self.refresh_due().map(Timestamp::as_unix_seconds),
+            "refresh_refused_since": self
+                .refused
+                .as_ref()
+                .map(|refused| refused.since().as_unix_seconds()),
             "has_refresh_token": grant.map(|grant| grant.refresh_token.is_some()),
         })
     }
@@ -202,6 +217,13 @@ impl<'a> Account<'a> {
         let grant = self.grant()?;
         grant.refresh_token.as_ref()?;
         self.record?.pending_refresh.as_ref()
+    }
+
+    /// Whether the access token has ended, and a sign-in is needed since its refresh is refused.
+    fn has_ended(&self) -> bool {
+        let needed = self.refused.as_ref().and_then(RefusedRefresh::need);
+        let end = self.grant().and_then(|grant| grant.expires_at);
+        needed.is_some() && end.is_some_and(|end| end <= self.now)
     }
 
     /// When the next refresh may be tried, where one before it brought no token.
@@ -216,6 +238,7 @@ impl<'a> Account<'a> {
             _ if self.tokens_from.is_some() => "external",
             None if self.is_unreadable => "unreadable",
             None => "not-signed-in",
+            _ if self.has_ended() => "sign-in-required",
             Some(State::Registered) => "registered",
             Some(State::SignedIn) => "signed-in",
             Some(State::OutcomeUnknown) => "outcome-unknown",
@@ -226,6 +249,16 @@ impl<'a> Account<'a> {
 
     /// The state as a user reads it.
     pub(super) fn describe_state(&self) -> String {
+        if let Some(refused) = &self.refused {
+            let age = self.now.saturating_since(refused.since()).as_secs();
+            let age = text::duration(age);
+            let state = if self.has_ended() {
+                "sign-in required:"
+            } else {
+                "signed in;"
+            };
+            return format!("{state} refresh refused since {age} ago");
+        }
         let words = match self.record.map(|record| &record.state) {
             _ if self.tokens_from.is_some() => "external tokens, no sign-in needed",
             None if self.is_unreadable => {
@@ -247,8 +280,8 @@ fn some(text: &str, otherwise: &str) -> String {
 }
 
 fn describe_last_refresh(pending_refresh: &PendingRefresh, now: Timestamp) -> String {
-    let ended = match (pending_refresh.ended, &pending_refresh.refusal) {
-        (PostEnd::Refused, Some(refusal)) => {
+    let ended = match (pending_refresh.ended, pending_refresh.refused()) {
+        (_, Some(refusal)) => {
             let code = refusal.code.as_deref().map(text::line);
             let code = code.map_or_else(String::new, |code| format!(", `{code}`"));
             format!("the server refused it (status {}{code})", refusal.status)
@@ -309,6 +342,7 @@ mod tests {
             code: Some("invalid_target".to_owned()),
             description: None,
             count: 1,
+            since: Some(now),
             settings: String::new(),
         };
         for (ended, refusal, not_before, words) in [
@@ -321,6 +355,12 @@ mod tests {
             (
                 PostEnd::Unknown,
                 None,
+                now,
+                "under way, or interrupted; the next use tries again",
+            ),
+            (
+                PostEnd::Unknown,
+                Some(refusal.clone()),
                 now,
                 "under way, or interrupted; the next use tries again",
             ),

@@ -42,6 +42,7 @@ mod mistakes;
 mod options;
 mod program;
 mod proxy;
+mod refused_refresh;
 mod registered_client;
 #[cfg(unix)]
 mod script_contract;

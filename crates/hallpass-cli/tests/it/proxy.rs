@@ -269,7 +269,9 @@ async fn twenty_interactive_proxies_share_one_sign_in() {
 }
 
 /// The URL that is shown, if one is.
-async fn visited(mut talk: Lines<BufReader<tokio::process::ChildStderr>>) -> Option<url::Url> {
+pub(crate) async fn visited(
+    mut talk: Lines<BufReader<tokio::process::ChildStderr>>,
+) -> Option<url::Url> {
     while let Some(line) = talk.next_line().await.unwrap() {
         if let Some(rest) = line.strip_prefix("  http") {
             let url = url::Url::parse(&format!("http{rest}")).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass::{
-    ClientId, Issuer, Remedy, Scopes, SignOut, Timestamp,
+    ClientId, Issuer, Record, Remedy, Scopes, SignOut, Timestamp,
     record::{SignInCause, State},
     settings::PreRegisteredClient,
 };
@@ -206,5 +206,41 @@ async fn refused_refresh_names_its_cause() {
             .once(Endpoint::Refresh, answer(status, &[JSON], body));
         fixture.limit = Duration::from_secs(60);
         fixture.report(name).await;
+    }
+}
+
+#[tokio::test]
+async fn refused_refresh_is_a_fault_once_the_access_token_has_ended() {
+    let body = r#"{"error":"invalid_request","error_description":"refresh_token is invalid"}"#;
+    let page = "<html>please sign in</html>";
+    for (status, body, name) in [
+        (400, body, "refresh-request-refused"),
+        (200, page, "refresh-answered-with-a-page"),
+    ] {
+        let mut fixture = Fixture::signed_in().await;
+        let obtained_at = Timestamp::from_unix_seconds(1_700_000_000);
+        let ends = |at: Option<Timestamp>| {
+            move |record: &mut Record| {
+                let grant = record.grant.as_mut().unwrap();
+                (grant.obtained_at, grant.expires_at) = (obtained_at, at);
+            }
+        };
+        fixture.change(ends(Some(obtained_at))).await;
+        fixture
+            .issuer
+            .once(Endpoint::Refresh, answer(status, &[JSON], body));
+        fixture.limit = Duration::from_secs(60);
+        fixture.refreshes = true;
+        let report = fixture.report(&format!("{name}-now")).await;
+        assert_eq!(report.remedy(), Some(Remedy::SignIn), "{name}");
+
+        fixture.refreshes = false;
+        let report = fixture.report(name).await;
+        assert_eq!(report.remedy(), Some(Remedy::SignIn), "{name}");
+        assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
+
+        fixture.change(ends(None)).await;
+        let report = fixture.report(&format!("{name}-before-the-end")).await;
+        assert_eq!(report.first_fault(), None, "{name}");
     }
 }

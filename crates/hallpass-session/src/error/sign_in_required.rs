@@ -21,12 +21,21 @@ pub enum SignInNeed {
     First,
     /// The grant has ended, for this cause.
     Ended(SignInCause),
+    /// The stored metadata names no token endpoint to refresh at.
+    NoTokenEndpoint,
+    /// No client is stored that the refresh token was issued to.
+    NoClient,
+    /// The stored key that the grant is bound to can't be read (RFC 9449 §5).
+    DpopKeyUnreadable,
     /// This setting has changed since the last sign-in.
     SettingChanged(String),
     /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register again.
     SecretExpired,
     /// The authorization server no longer accepts the registered client, so it has to register again.
     ClientForgotten,
+    /// The authorization server refuses the refresh request, and does not say that the grant has ended. The
+    /// grant is kept, and the refresh is tried again after a pause.
+    RefreshRequestRefused,
     /// Another authorization server than the one that issued the grant protects the server now.
     Migrated(Issuer),
 }
@@ -56,15 +65,18 @@ impl SignInRequired {
         &self.need
     }
 
-    /// The cause as a record has it; `None` when there was no sign-in yet.
+    /// The cause as a record has it; `None` when there was no sign-in yet, or the record is incomplete.
     pub fn cause(&self) -> Option<SignInCause> {
         match &*self.need {
-            SignInNeed::First => None,
+            SignInNeed::First
+            | SignInNeed::NoTokenEndpoint
+            | SignInNeed::NoClient
+            | SignInNeed::DpopKeyUnreadable => None,
             SignInNeed::Ended(cause) => Some(cause.clone()),
             SignInNeed::SettingChanged(_) => Some(SignInCause::SettingsChanged),
-            SignInNeed::SecretExpired | SignInNeed::ClientForgotten => {
-                Some(SignInCause::RefreshRefused)
-            }
+            SignInNeed::SecretExpired
+            | SignInNeed::ClientForgotten
+            | SignInNeed::RefreshRequestRefused => Some(SignInCause::RefreshRefused),
             SignInNeed::Migrated(_) => Some(SignInCause::IssuerChanged),
         }
     }
@@ -107,10 +119,22 @@ impl fmt::Display for SignInRequired {
             SignInNeed::SettingChanged(name) => {
                 write!(f, "the setting `{name}` has changed since the last sign-in")
             }
+            SignInNeed::NoTokenEndpoint => {
+                f.write_str("the stored metadata of the authorization server has no token endpoint")
+            }
+            SignInNeed::NoClient => {
+                f.write_str("the client that the refresh token was issued to is not stored")
+            }
+            SignInNeed::DpopKeyUnreadable => {
+                f.write_str("the stored key that the refresh token is bound to can't be read")
+            }
             SignInNeed::SecretExpired => f.write_str("the client's secret has expired"),
             SignInNeed::ClientForgotten => f.write_str(
                 "the authorization server no longer accepts the client that was registered there",
             ),
+            SignInNeed::RefreshRequestRefused => {
+                f.write_str("the authorization server refuses to refresh the access token")
+            }
             SignInNeed::Migrated(issuer) => {
                 write!(
                     f,

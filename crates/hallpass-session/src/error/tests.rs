@@ -74,6 +74,15 @@ fn every_error_has_a_remedy_and_does_not_repeat_its_source() {
         ],
     );
     check(
+        &needed(SignInNeed::RefreshRequestRefused),
+        Remedy::SignIn,
+        false,
+        &[
+            "a sign-in to https://mcp.example.com/mcp is needed: the authorization server refuses to \
+           refresh the access token",
+        ],
+    );
+    check(
         &needed(SignInNeed::SettingChanged("resource".to_owned())),
         Remedy::SignIn,
         true,

@@ -81,13 +81,9 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
     let mut quarters = Vec::new();
     for _ in 0..10 {
         let marked = marked(&record, NOW, &Dice(0));
-        record = refused(
-            &marked,
-            record.pending_refresh.as_ref(),
-            Some(&error),
-            &settings,
-            NOW,
-        );
+        let before = record.pending_refresh.as_ref();
+        let refusal = refusal(before, &error, &settings, NOW);
+        record = refused(&marked, before, refusal, NOW);
         let pending = record.pending_refresh.as_ref().unwrap();
         let pause = remaining(pending, &settings, NOW).unwrap().as_secs();
         quarters.push((pause - WHOLE_SECOND.as_secs()) / 900);

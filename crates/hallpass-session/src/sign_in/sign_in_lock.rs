@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    KindError, Remedy, Scopes, SignInReason,
+    KindError, Record, Remedy, Scopes, SignInReason,
     store::{Guard, LockKind, StoreErrorKind},
 };
 
@@ -57,9 +57,11 @@ pub(super) async fn acquire(
         Err(error) => return Err(SessionError::store(error)),
     };
     let after = context.load().await?;
+    let access_token = |record: &Record| Some(record.grant.as_ref()?.access_token.clone());
+    let before = before.as_ref().and_then(access_token);
     let newer = after.filter(|after| {
-        before.is_none_or(|before| before.generation != after.generation)
-            && context.usable(Some(after)).is_ok()
+        // A saved registration or refusal leaves the grant as it was.
+        context.usable(Some(after)).is_ok() && access_token(after) != before
     });
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Grant, Record, Registration, State, Timestamp,
-    record::{PendingRefresh, PostEnd, RegistrationOrigin, SignInCause},
+    Grant, Record, State, Timestamp,
+    record::{PendingRefresh, Refusal, SignInCause},
     store::Guard,
 };
 use hallpass_oauth::TokenError;
-use http::StatusCode;
 
 use super::{
     post, record_outcome,
@@ -21,6 +20,7 @@ use crate::{
     pending_refresh,
     refresh_engine::RefreshEngine,
     refresh_outcome::{Failure, RefreshOutcome},
+    refused_refresh::{RefusedRefresh, sign_in_need},
     sign_out::revoke_orphan,
     tasks::Critical,
     token::Token,
@@ -168,7 +168,7 @@ async fn without_post(
     }
     let retries_refused = context.backoff.retries_refused();
     let remaining = record.pending_refresh.as_ref().and_then(|pending| {
-        let is_retried = retries_refused && pending.ended == PostEnd::Refused;
+        let is_retried = retries_refused && pending.refused().is_some();
         let remaining =
             pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
         Some((pending, remaining))
@@ -275,34 +275,57 @@ async fn after_post(
             Ok(Renewal::Ended(not_refreshed(engine, &failure, None)))
         }
         RefreshOutcome::Refused(failure) => {
-            let (before, error) = (record.pending_refresh.as_ref(), failure.error.token_error());
-            let mut refused =
-                pending_refresh::refused(marked, before, error, &context.settings, context.now());
-            let forgotten = client_forgotten(engine, &failure, record.registration.as_ref());
-            if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
-                // The next sign-in checks first whether the server knows it.
-                registration.proven_at = None;
-            }
-            let pause = context.pending_pause(&refused);
-            keep(engine, refused, guard).await;
-            Ok(Renewal::Ended(match forgotten {
-                Some(needed) => failed(
-                    engine,
-                    SessionError::SignInRequired(needed),
-                    &failure,
-                    Some(pause),
-                ),
-                None => not_refreshed(engine, &failure, Some(pause)),
-            }))
+            let before = record.pending_refresh.as_ref();
+            let refused = match refusal(engine, before, &failure) {
+                Some(refusal) => pending_refresh::refused(marked, before, refusal, context.now()),
+                None => pending_refresh::unmarked(marked, before.cloned()),
+            };
+            Ok(refused_refresh(engine, refused, &failure, guard).await)
         }
         RefreshOutcome::Unanswered(ended, failure) => {
-            let unanswered =
-                pending_refresh::unanswered(marked, ended, failure.retry_after, context.now());
-            let pause = context.pending_pause(&unanswered);
-            keep(engine, unanswered, guard).await;
-            Ok(Renewal::Ended(not_refreshed(engine, &failure, Some(pause))))
+            let refusal = refusal(engine, record.pending_refresh.as_ref(), &failure);
+            let (after, now) = (failure.retry_after, context.now());
+            let unanswered = pending_refresh::unanswered(marked, ended, refusal, after, now);
+            Ok(refused_refresh(engine, unanswered, &failure, guard).await)
         }
     }
+}
+
+/// The answer as the record keeps it, if there was one and the server did not say that it failed.
+fn refusal(
+    engine: &RefreshEngine,
+    before: Option<&PendingRefresh>,
+    failure: &Failure,
+) -> Option<Refusal> {
+    let context = &engine.context;
+    let error = failure.error.token_error()?;
+    (!error.status().is_server_error())
+        .then(|| pending_refresh::refusal(before, error, &context.settings, context.now()))
+}
+
+/// Saves the record after a post that brought no token. A sign-in is needed if the server refused it.
+async fn refused_refresh(
+    engine: &RefreshEngine,
+    mut record: Record,
+    failure: &Failure,
+    guard: &mut Guard,
+) -> Renewal {
+    let context = &engine.context;
+    let error = failure.error.shared_token_error();
+    let needed = error.and_then(|error| Some((error, sign_in_need(error, &record)?)));
+    if let (Some(_), Some(registration)) = (&needed, &mut record.registration) {
+        // The next sign-in checks first whether the server knows it.
+        registration.proven_at = None;
+    }
+    let pause = context.pending_pause(&record);
+    keep(engine, record, guard).await;
+    Renewal::Ended(match needed {
+        Some((error, need)) => {
+            let error = refused_error(engine, need, error);
+            failed(engine, error, failure, Some(pause))
+        }
+        None => not_refreshed(engine, failure, Some(pause)),
+    })
 }
 
 /// Reserves the space and the file descriptors of the next save.
@@ -323,28 +346,15 @@ fn not_due(
     pending: &PendingRefresh,
     remaining: Duration,
 ) -> Attempt {
-    let refusal = pending
-        .refusal
-        .as_ref()
-        .filter(|_| pending.ended == PostEnd::Refused);
-    let status = refusal.and_then(|refusal| StatusCode::from_u16(refusal.status).ok());
-    let (Some(refusal), Some(status)) = (refusal, status) else {
+    let Some(refused) = RefusedRefresh::from_record(record) else {
         return waiting(engine, Waiting::AfterPost(pending.ended), remaining);
     };
-    let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
-    let error = TokenError::remembered(status, code, description);
-    let grant = record.grant.as_ref();
-    let is_bound = grant.is_some_and(|grant| grant.dpop_key.is_some());
-    let error = Arc::new(if is_bound { error.after_proof() } else { error });
-    let failure = Failure {
-        error: RefreshError::answer(&engine.context.key, error),
-        is_retryable: false,
-        retry_after: None,
-    };
-    match client_forgotten(engine, &failure, record.registration.as_ref()) {
-        Some(needed) => SessionError::SignInRequired(needed).into(),
-        None => SessionError::Refresh(failure.error.with_retry_after(remaining)).into(),
+    let error = refused.shared_error();
+    if let Some(need) = refused.need() {
+        return refused_error(engine, need.clone(), error).into();
     }
+    let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
+    SessionError::Refresh(error.with_retry_after(remaining)).into()
 }
 
 /// No request was sent; the same may succeed after `remaining`.
@@ -401,19 +411,15 @@ async fn keep(engine: &RefreshEngine, mut record: Record, guard: &mut Guard) {
     }
 }
 
-/// The error for a server that has forgotten a dynamically registered client: a sign-in registers a new
-/// one. The grant is kept, since the server may know the client again.
-fn client_forgotten(
+/// The error for a refused refresh that a sign-in mends. The grant is kept, since the server may accept
+/// its refresh token later.
+fn refused_error(
     engine: &RefreshEngine,
-    failure: &Failure,
-    registration: Option<&Registration>,
-) -> Option<SignInRequired> {
-    let error = failure.error.shared_token_error()?;
-    let is_dynamic = registration?.origin == RegistrationOrigin::Dynamic;
-    (is_dynamic && error.code() == Some("invalid_client")).then(|| {
-        SignInRequired::new(&engine.context.key, SignInNeed::ClientForgotten)
-            .with_source(Arc::clone(error))
-    })
+    need: SignInNeed,
+    error: &Arc<TokenError>,
+) -> SessionError {
+    let needed = SignInRequired::new(&engine.context.key, need);
+    SessionError::SignInRequired(needed.with_source(Arc::clone(error)))
 }
 
 fn not_refreshed(engine: &RefreshEngine, failure: &Failure, pause: Option<Duration>) -> Attempt {

@@ -33,13 +33,15 @@ pub(super) fn prepare<'a>(
     now: Timestamp,
 ) -> Result<Prepared<'a>, SignInNeed> {
     let context = &engine.context;
-    let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
-    let mut request = TokenRequest::refresh(grant).ok_or_else(ended)?;
+    let mut request =
+        TokenRequest::refresh(grant).ok_or(SignInNeed::Ended(SignInCause::NoRefreshToken))?;
     if context.settings.refresh_scope {
         request = request.with_scopes_of(grant);
     }
-    let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration = grant_status::registration(record, &context.settings).ok_or_else(ended)?;
+    let endpoint = record.metadata.token_endpoint.as_ref();
+    let endpoint = endpoint.ok_or(SignInNeed::NoTokenEndpoint)?;
+    let registration =
+        grant_status::registration(record, &context.settings).ok_or(SignInNeed::NoClient)?;
     if grant_status::secret_has_expired(&registration, now) {
         return Err(SignInNeed::SecretExpired);
     }
@@ -51,7 +53,7 @@ pub(super) fn prepare<'a>(
     // The server accepts the refresh token only with its key.
     let dpop = match &grant.dpop_key {
         Some(key) => {
-            let signer = DpopSigner::open(key).ok_or_else(ended)?;
+            let signer = DpopSigner::open(key).ok_or(SignInNeed::DpopKeyUnreadable)?;
             Some(signer.with_nonce(engine.dpop_nonce().clone()))
         }
         None => None,

@@ -4,10 +4,10 @@ use hallpass_session::SignInNeed;
 
 use crate::{
     fakes::Fault,
-    fixture::{Fixture, need, serial},
+    fixture::{Fixture, bare, need, serial},
 };
 use hallpass_core::{
-    Clock,
+    Clock, Record,
     record::{GrantKind, SignInCause},
 };
 
@@ -138,4 +138,30 @@ async fn stored_token_is_returned_without_a_refresh() {
 
     let error = Fixture::empty().session().stored_token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::First);
+}
+
+#[tokio::test]
+async fn record_that_lacks_what_a_refresh_needs_requires_sign_in() {
+    let no_endpoint: fn(&mut Record) = |record| record.metadata.token_endpoint = None;
+    let no_client: fn(&mut Record) = |record| record.registration = None;
+    for (change, expected, words) in [
+        (
+            no_endpoint,
+            SignInNeed::NoTokenEndpoint,
+            "no token endpoint",
+        ),
+        (no_client, SignInNeed::NoClient, "client"),
+    ] {
+        let fixture = Fixture::expired(&[]).await;
+        let mut record = fixture.record().await;
+        change(&mut record);
+        fixture.replace(record).await;
+        let session = fixture.session();
+        let error = session.token().await.unwrap_err();
+        assert_eq!(need(&error), expected);
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(fixture.server.posts(), 0);
+        session.handle_challenge(None, &bare()).await.unwrap();
+        assert_eq!(fixture.authorizer.calls(), 1);
+    }
 }

@@ -89,6 +89,12 @@ impl Fixture {
         self.store.load(&self.key).await.unwrap().unwrap()
     }
 
+    /// How long the refresh token is not posted, in seconds.
+    pub(crate) async fn pause(&self) -> i64 {
+        let pending_refresh = self.record().await.pending_refresh.unwrap();
+        pending_refresh.not_before.as_unix_seconds() - self.clock.wall()
+    }
+
     pub(crate) fn session(&self) -> Session {
         self.builder().build().unwrap()
     }

@@ -77,7 +77,7 @@ async fn dpop_token_in_answer_to_a_bearer_refresh_is_refused() {
 async fn lost_dpop_key_requires_sign_in() {
     let fixture = bound(DpopKey::new("not a key")).await;
     let error = fixture.session().token().await.unwrap_err();
-    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
+    assert_eq!(need(&error), SignInNeed::DpopKeyUnreadable);
     assert_eq!(fixture.server.posts(), 0);
 }
 

@@ -1,11 +1,16 @@
 //! The table of the outcomes of a refresh, one test for each row.
 
+use std::{
+    error::Error as _,
+    sync::{Arc, atomic::Ordering},
+};
+
 use hallpass_core::{
-    ClientId, ClientSecret, Diagnostic as _, PreRegisteredClient, Remedy, State,
+    ClientId, ClientSecret, Diagnostic as _, NoAuthorizer, PreRegisteredClient, Remedy, State,
     http::HttpErrorKind,
     record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_session::{SessionError, SignInNeed};
+use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
 use crate::{
     fakes::Fault,
@@ -102,6 +107,8 @@ async fn old_token_is_used_while_the_refresh_fails() {
         [Fault::LostAfter, Fault::LostBefore],
         [Fault::RetryAfter(429, 30); 2],
         [Fault::Says(400, r#"{"error":"invalid_client"}"#); 2],
+        [Fault::Says(400, r#"{"error":"invalid_request"}"#); 2],
+        [Fault::Says(200, "<html>page</html>"); 2],
         [Fault::NotSent(HttpErrorKind::Connect); 2],
     ] {
         let fixture = Fixture::signed_in().await;
@@ -149,14 +156,19 @@ async fn invalid_grant_drops_the_refresh_token_and_keeps_the_client() {
 }
 
 #[tokio::test]
-async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
+async fn refused_refresh_keeps_everything_and_requires_a_sign_in_in_all_processes() {
     for (status, body) in [
+        (400, r#"{"error":"invalid_request"}"#),
         (400, r#"{"error":"unauthorized_client"}"#),
+        (400, r#"{"error":"unsupported_grant_type"}"#),
         (400, r#"{"error":"invalid_target"}"#),
         (400, r#"{"error":"invalid_scope"}"#),
+        (400, "<html>bad</html>"),
         (401, ""),
+        (403, "<html>no</html>"),
         (404, "not here"),
         (418, r#"{"error":"teapot"}"#),
+        (200, r#"{"error":"incorrect_client_credentials"}"#),
         (302, ""),
     ] {
         let case = format!("{status} {body}");
@@ -164,22 +176,28 @@ async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
         let before = fixture.record().await;
         for session in [fixture.session(), fixture.session()] {
             let error = session.token().await.unwrap_err();
-            let SessionError::Refresh(failed) = &error else {
-                panic!("{case}: {error:?}")
-            };
-            assert_eq!(failed.token_error().unwrap().status().as_u16(), status);
-            assert_eq!(error.remedy(), Remedy::Configure, "{case}");
-            assert_eq!(retry_after(&error).div_ceil(60), 16, "{case}");
+            assert_eq!(need(&error), SignInNeed::RefreshRequestRefused, "{case}");
+            assert_eq!(error.remedy(), Remedy::SignIn, "{case}");
+            let source = error.source().unwrap().to_string();
+            assert!(source.contains(&format!("(status {status})")), "{source}");
             session.token().await.unwrap_err();
         }
         assert_eq!(fixture.server.posts(), 1, "{case}");
         let after = fixture.record().await;
         assert_eq!(after.state, State::SignedIn, "{case}");
         assert_eq!(after.grant, before.grant, "{case}");
+        assert_eq!(fixture.pause().await, 901, "{case}");
         // Later it is posted again, since the cause may be fixed; then the pause is twice as long.
         fixture.clock.advance(901);
-        let pause = retry_after(&fixture.session().token().await.unwrap_err());
-        assert_eq!((pause, fixture.server.posts()), (1_801, 2), "{case}");
+        fixture.session().token().await.unwrap_err();
+        assert_eq!(
+            (fixture.pause().await, fixture.server.posts()),
+            (1_801, 2),
+            "{case}"
+        );
+        let refused = RefusedRefresh::from_record(&fixture.record().await).unwrap();
+        let age = fixture.clock.wall() - refused.since().as_unix_seconds();
+        assert_eq!(age, 901, "{case}: since the first one");
         fixture.clock.advance(1_801);
         assert_eq!(
             serial(&fixture.session().token().await.unwrap()),
@@ -188,6 +206,71 @@ async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
         );
         assert_eq!(fixture.record().await.pending_refresh, None, "{case}");
     }
+}
+
+#[tokio::test]
+async fn refusal_that_a_setting_mends_is_a_configuration_error() {
+    for body in [
+        r#"{"error":"invalid_dpop_proof"}"#,
+        r#"{"error":"invalid_request","error_description":"AADSTS90009: request itself"}"#,
+    ] {
+        let fixture = Fixture::expired(&[Fault::Says(400, body)]).await;
+        for session in [fixture.session(), fixture.session()] {
+            let error = session.token().await.unwrap_err();
+            assert_ne!(error.remedy(), Remedy::SignIn, "{body}");
+            assert_ne!(error.hints(), [], "{body}");
+            assert_eq!(retry_after(&error), 901, "{body}");
+        }
+        assert_eq!(fixture.server.posts(), 1, "{body}");
+        let refused = RefusedRefresh::from_record(&fixture.record().await).unwrap();
+        assert_eq!(refused.need(), None, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn refresh_answered_with_a_web_page_requires_a_sign_in_and_is_repeated_soon() {
+    for body in ["<html>sign in</html>", "{}", ""] {
+        let fixture = Fixture::expired(&[Fault::Says(200, body); 2]).await;
+        let before = fixture.record().await;
+        for session in [fixture.session(), fixture.session()] {
+            let error = session.token().await.unwrap_err();
+            assert_eq!(need(&error), SignInNeed::RefreshRequestRefused, "{body}");
+            let source = error.source().unwrap().to_string();
+            assert!(source.contains("(status 200"), "{source}");
+        }
+        assert_eq!((fixture.server.posts(), fixture.pause().await), (1, 7));
+        // The server may have replaced the refresh token, so the second post is due early.
+        fixture.clock.advance(7);
+        let error = fixture.session().token().await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::RefreshRequestRefused, "{body}");
+        assert_eq!(fixture.server.posts(), 2, "{body}");
+        let record = fixture.record().await;
+        let refused = RefusedRefresh::from_record(&record).unwrap();
+        assert_eq!(fixture.clock.wall() - refused.since().as_unix_seconds(), 7);
+        assert_eq!(record.grant, before.grant);
+        let session = fixture.session();
+        session.retry_refused_refresh();
+        assert_eq!(serial(&session.token().await.unwrap()), 2, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn old_grant_is_kept_until_the_sign_in_after_a_refused_refresh() {
+    let refusal = Fault::Says(400, r#"{"error":"invalid_request"}"#);
+    let fixture = Fixture::expired(&[refusal]).await;
+    let before = fixture.record().await.grant;
+    let session = fixture.session();
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    session.handle_challenge(None, &bare()).await.unwrap_err();
+    assert_eq!(fixture.authorizer.calls(), 1);
+    assert_eq!(fixture.record().await.grant, before);
+    fixture.authorizer.refuses.store(false, Ordering::SeqCst);
+    let token = fixture.session().handle_challenge(None, &bare()).await;
+    assert_eq!(serial(&token.unwrap()), 2);
+    assert_eq!((fixture.authorizer.calls(), fixture.server.posts()), (2, 1));
+    let record = fixture.record().await;
+    assert_eq!(record.pending_refresh, None);
+    assert_ne!(record.grant, before);
 }
 
 #[tokio::test]
@@ -250,6 +333,20 @@ async fn forgotten_dynamic_client_requires_sign_in() {
     session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(fixture.authorizer.calls(), 1);
     assert_eq!(fixture.record().await.state, State::SignedIn);
+}
+
+#[tokio::test]
+async fn host_without_an_authorizer_is_told_the_servers_answer() {
+    let refusal = Fault::Says(400, r#"{"error":"invalid_request"}"#);
+    let fixture = Fixture::expired(&[refusal]).await;
+    let session = fixture.builder().authorizer(Arc::new(NoAuthorizer));
+    let session = session.build().unwrap();
+    for _ in 0..2 {
+        let error = session.handle_challenge(None, &bare()).await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::RefreshRequestRefused);
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("invalid_request"), "{source}");
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,20 @@ async fn denied_sign_in_is_reported_to_all_processes() {
 }
 
 #[tokio::test]
+async fn kept_grant_does_not_count_as_a_new_one_after_a_denied_sign_in() {
+    let fixture = Fixture::signed_in().await;
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let tasks = start_all(&fixture).await;
+    // The sign-in saves what it learns of its client, before the user is done.
+    fixture.replace(fixture.record().await).await;
+    fixture.authorizer.gate.open();
+    for token in tasks.join_all().await {
+        assert_eq!(token.unwrap_err().remedy(), Remedy::SignIn);
+    }
+    assert_eq!(fixture.authorizer.calls(), 1);
+}
+
+#[tokio::test]
 async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
     let fixture = Fixture::empty();
     let mut tasks = start_all(&fixture).await;

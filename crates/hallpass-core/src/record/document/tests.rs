@@ -54,6 +54,7 @@ fn pending_refresh() -> PendingRefresh {
         code: Some("invalid_target".to_owned()),
         description: Some("not here".to_owned()),
         count: 3,
+        since: Some(at(6)),
         settings: "0123".to_owned(),
     });
     pending_refresh
@@ -72,6 +73,25 @@ fn pending_refresh_of_an_older_version_is_paused_for_some_seconds() {
     let at = Timestamp::from_unix_seconds;
     let expected = PendingRefresh::new(at(7), at(14));
     assert_eq!(read.active().unwrap().pending_refresh, Some(expected));
+}
+
+#[test]
+fn refusal_of_an_older_version_is_since_the_last_post() {
+    let mut document = CredentialDocument::empty(key());
+    let mut saved = record("https://as.example");
+    saved.pending_refresh = Some(pending_refresh());
+    let _ = document.save(&saved, None);
+    let since = |document: &CredentialDocument| {
+        let pending_refresh = document.active().unwrap().pending_refresh.clone();
+        pending_refresh.unwrap().refused_since()
+    };
+    let at = Timestamp::from_unix_seconds;
+    assert_eq!(since(&document), Some(at(6)));
+    let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
+    let refusal = json.pointer_mut("/records/0/fence/refusal").unwrap();
+    refusal.as_object_mut().unwrap().remove("since").unwrap();
+    let read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
+    assert_eq!(since(&read), Some(at(8)));
 }
 
 #[test]
