@@ -174,8 +174,8 @@ const SIGN_IN =
   '<form method="post"><input name="username"><input name="password" type="password"><button type="submit">Sign in</button></form>';
 login.get("/login", ({ query }, response) => {
   // At the end of a device's code it asks for nothing.
-  const title = query.callback_url ? "Sign in" : "Done";
-  response.send(`<!doctype html><title>${title}</title><h1>${title}</h1>${query.callback_url ? SIGN_IN : ""}`);
+  const [title, form] = query.client_id ? ["Sign in", SIGN_IN] : ["Done", ""];
+  response.send(`<!doctype html><title>${title}</title><h1>${title}</h1>${form}`);
 });
 login.post("/login", express.urlencoded({ extended: false }), async (request, response) => {
   const { client_id: client, scope, callback_url: callback } = request.query;

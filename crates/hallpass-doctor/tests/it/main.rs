@@ -14,3 +14,4 @@ mod raw;
 mod snapshot;
 mod store;
 mod token;
+mod token_endpoint;
