@@ -98,8 +98,11 @@ impl Diagnosis<'_> {
         let plan = inputs.plan(inputs.scopes());
         if let Ok(plan) = &plan {
             self.token_endpoint(server, &inputs, plan).await;
-            let unlisted = token_endpoint::unlisted_authentication(plan, &discovered.server);
-            step.findings.extend(unlisted);
+            // A client that has signed in is taken as it is.
+            if !self.record.as_ref().is_some_and(Record::is_signed_in) {
+                let unlisted = token_endpoint::unlisted_authentication(plan, &discovered.server);
+                step.findings.extend(unlisted);
+            }
         }
         match plan.map(|plan| plan.client) {
             Ok(client @ PlannedClient::Configured(_)) => {

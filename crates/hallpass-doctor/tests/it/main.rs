@@ -15,3 +15,4 @@ mod snapshot;
 mod store;
 mod token;
 mod token_endpoint;
+mod urls;
