@@ -4,11 +4,10 @@
 //
 // Prints one line of JSON when both listen, {"mcp": URL, "issuer": URL, "log": URL, "options": [for login]}, and
 // ends with its standard input. GET on the log's URL gives what the endpoints were sent.
-import { createHash, randomUUID } from "node:crypto";
 import express from "express";
-import { calculateJwkThumbprint, createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { Provider, errors } from "oidc-provider";
-import { answer, entry, isWriting, listen, ready } from "./common.mjs";
+import { entry, listen, ready } from "./common.mjs";
+import { resourceOf } from "./resource.mjs";
 
 const [variant, seconds] = process.argv.slice(2);
 const is = (...names) => names.includes(variant);
@@ -117,69 +116,7 @@ if (is("path-issuer")) {
 before.use(new URL(issuer).pathname, provider.callback());
 authorizationServer = before;
 
-const application = express();
-application.use(express.json());
-application.get("/.well-known/oauth-protected-resource/mcp", (_request, response) => {
-  const bound = is("dpop") ? { dpop_bound_access_tokens_required: true } : {};
-  response.json({ resource: mcp, authorization_servers: [issuer], ...scopes, ...bound });
-});
-application.get("/log", (_request, response) => response.json(log));
-
-const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
-
-// RFC 9449 §9: the nonce changes while a client talks, and the next one comes with a good answer.
-const NONCE_USES = 10;
-let nonce = randomUUID();
-let uses = 0;
-const seen = new Set();
-
-// RFC 9449 §4.3, as far as one server needs it.
-async function checkProof(request, response, token, claims) {
-  const proof = request.headers.dpop;
-  const { alg, jwk, typ } = decodeProtectedHeader(proof);
-  const { payload } = await jwtVerify(proof, await importJWK(jwk, alg), { maxTokenAge: 60 });
-  const ath = createHash("sha256").update(token).digest("base64url");
-  const fits =
-    typ === "dpop+jwt" && payload.htm === request.method && payload.htu === mcp && payload.ath === ath;
-  if (!fits || claims.cnf?.jkt !== (await calculateJwkThumbprint(jwk))) throw new Error("wrong proof");
-  if (seen.has(payload.jti)) throw new Error("a proof came twice");
-  seen.add(payload.jti);
-  if (payload.nonce !== nonce) throw Object.assign(new Error("wrong nonce"), { asksForNonce: true });
-  uses += 1;
-  if (uses % NONCE_USES === 0) {
-    nonce = randomUUID();
-    response.set("DPoP-Nonce", nonce);
-  }
-}
-
-application.use("/mcp", async (request, response, next) => {
-  const wanted = is("dpop") ? "DPoP" : "Bearer";
-  const [scheme, token] = (request.headers.authorization ?? "").split(" ");
-  const refuse = (status, words) => {
-    const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`;
-    const challenge = [`resource_metadata="${metadata}"`, ...words].join(", ");
-    response.status(status).set("WWW-Authenticate", `${wanted} ${challenge}`).json({ error: "refused" });
-  };
-  try {
-    if (scheme !== wanted) throw new Error("no token");
-    const { payload } = await jwtVerify(token, keys, { issuer, audience: mcp });
-    if (is("dpop")) await checkProof(request, response, token, payload);
-    const mayWrite = (payload.scope ?? "").split(" ").includes("mcp:write");
-    if (is("dpop") && isWriting(request.body) && !mayWrite) {
-      refuse(403, ['error="insufficient_scope"', 'scope="mcp:write"']);
-    } else next();
-  } catch (error) {
-    console.error(`refused: ${error.message}`);
-    if (error.asksForNonce) {
-      log.push({ kind: "nonce" });
-      response.set("DPoP-Nonce", nonce);
-    }
-    refuse(401, error.asksForNonce ? ['error="use_dpop_nonce"'] : []);
-  }
-});
-application.post("/mcp", answer);
-application.all("/mcp", (_request, response) => response.status(405).end());
-resourceServer = application;
+resourceServer = resourceOf({ origin, mcp, issuer, jwks: `${issuer}/jwks`, isBound: is("dpop"), scopes, log });
 
 const options = {
   static: ["--client-id", "by-hand", "--client-secret-env", "REAL_CLIENT_SECRET"],

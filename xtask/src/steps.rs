@@ -128,7 +128,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("keyring", "a real keyring: unlocked, locked, absent, hanging, stopped and started again, without its key", keyring::run)
         .needs("Linux, gnome-keyring"),
     step("real", "the program with real authorization servers", real::run)
-        .needs("Node.js, Python, Chromium")
+        .needs("Node.js, Python, Chromium, glewlwyd")
         .takes(&[("--write", "write the table of results"), (NAMES, "only rows with this in their names")]),
     step("storm", "callers and proxies that are killed at random, with a server that detects reuse", storm::run)
         .takes(&[("--check", "fail where a promise is broken"), ("--grace", "the server accepts a used refresh token for a while"),

@@ -143,8 +143,10 @@ impl Interaction for Terminal {
             }
             LoginEvent::DeviceCode(device) => self.show_device_code(device),
             LoginEvent::DeviceEnded { error } => {
-                self.output
-                    .status(&format!("the code is no longer valid: {error}"));
+                self.output.status(&format!(
+                    "a sign-in with a code is not possible: {}",
+                    text::with_causes(error)
+                ));
             }
             LoginEvent::PasteRefused { error } => {
                 self.output.status(&format!("{error}: {}", error.hint()));

@@ -1,6 +1,6 @@
 //! Words that a server chose, made fit for a terminal, and lines broken at its edge.
 
-use std::fmt::Write as _;
+use std::{error::Error, fmt::Write as _};
 
 pub(crate) use hallpass::text::{sanitize_line as line, sanitize_text as text};
 
@@ -10,6 +10,13 @@ use crate::paint::{Paint, Tone};
 /// program.
 pub(crate) fn indented(text: &str) -> String {
     self::text(text).replace('\n', "\n    ")
+}
+
+/// An error and its causes in one line: the server's own words are among them.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<String> = causes.map(|cause| line(&cause.to_string())).collect();
+    causes.join(": ")
 }
 
 /// JSON for a terminal: escapes stand for control and invisible characters, and the JSON means the same

@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::{
-    UrlError, is_loopback, sanitize_line,
+    UrlError, is_loopback, redacted_url, sanitize_line,
     url_text::{has_url_characters, url_text},
 };
 
@@ -44,13 +44,12 @@ impl Issuer {
             Url::parse(text).map_err(|error| UrlError::new(text, ISSUER, error.to_string()))?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
             let reason = "its scheme is not https (http is for loopback hosts)";
-            return Err(UrlError::new(text, ISSUER, reason));
+            return Err(UrlError::new(&redacted_url(&url), ISSUER, reason));
         }
         let has_user_info = !url.username().is_empty() || url.password().is_some();
         if has_user_info || url.query().is_some() || url.fragment().is_some() {
-            let shown = if has_user_info { "…" } else { text };
             let reason = "it holds a query, a fragment or user information";
-            return Err(UrlError::new(shown, ISSUER, reason));
+            return Err(UrlError::new(&redacted_url(&url), ISSUER, reason));
         }
         let text = text.to_owned();
         Ok(Self { text, url })

@@ -9,7 +9,9 @@ use hallpass_core::{
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
 use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
-use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata};
+use crate::{
+    Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata, token_endpoint,
+};
 
 impl Diagnosis<'_> {
     /// Where credentials are kept, whether they can be read, and which process holds a lock. Reads the record.
@@ -73,8 +75,9 @@ impl Diagnosis<'_> {
         step
     }
 
-    /// The client that a sign-in would use.
-    pub(crate) async fn registration(&mut self) -> Step {
+    /// The client that a sign-in would use, and whether its sign-in would get through at the token
+    /// endpoint of `server`, the authorization server's step.
+    pub(crate) async fn registration(&mut self, server: &mut Step) -> Step {
         let Some(discovered) = &self.discovered else {
             let why = "no authorization server is known to register with";
             return Step::skipped(StepName::Registration, why);
@@ -93,7 +96,16 @@ impl Diagnosis<'_> {
             another_account: false,
             now: self.doctor.parts.clock.now(),
         };
-        match inputs.plan(inputs.scopes()).map(|plan| plan.client) {
+        let plan = inputs.plan(inputs.scopes());
+        if let Ok(plan) = &plan {
+            self.token_endpoint(server, &inputs, plan).await;
+            // A client that has signed in is taken as it is.
+            if !self.record.as_ref().is_some_and(Record::is_signed_in) {
+                let unlisted = token_endpoint::unlisted_authentication(plan, &discovered.server);
+                step.findings.extend(unlisted);
+            }
+        }
+        match plan.map(|plan| plan.client) {
             Ok(client @ PlannedClient::Configured(_)) => {
                 step.push_fact("client", client.to_string());
             }

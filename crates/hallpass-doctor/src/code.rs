@@ -194,6 +194,16 @@ codes! {
         "no scope is requested, which an OpenID provider may refuse"
     ScopeNotKnown "scope-not-known" Note AuthorizationServer Configure "RFC 6749 §3.3"
         "requested scopes are not among those that the authorization server lists"
+    TokenEndpointFails "token-endpoint-fails" Fault AuthorizationServer Configure "RFC 6749 §3.2"
+        "the token endpoint does not answer as one: a sign-in fails there, and so does a refresh"
+    DpopDemanded "dpop-demanded" Note AuthorizationServer Configure "RFC 9449 §5, §8"
+        "the token endpoint demands a proof of possession, and a sign-in sends one after it is refused once"
+    DpopImpossible "dpop-impossible" Fault AuthorizationServer Configure "RFC 9449 §5.1"
+        "tokens have to be bound to a key, and the authorization server lists no algorithm that Hallpass has"
+    ClientNotAccepted "client-not-accepted" Fault Here Configure "RFC 6749 §5.2"
+        "the token endpoint refuses the configured client, which has neither a secret nor a key"
+    ClientAuthNotListed "client-authentication-not-listed" Note Here Configure "RFC 8414 §2"
+        "the client authenticates in a way that the authorization server does not list"
 
     // The store, the client and the account
     StoreKey "store-key" Fault Here Configure "Hallpass, credential store"

@@ -47,7 +47,10 @@ impl Diagnosis<'_> {
         };
         let store = self.store().await;
         self.unlisted_scopes(&mut server);
-        let registration = self.registration().await;
+        let registration = self.registration(&mut server).await;
+        server
+            .findings
+            .sort_by_key(|it| std::cmp::Reverse(it.severity));
         let account = self.account(&store).await;
         let token = self.token(&account).await;
         let (audience, mcp) = self.calls(&token).await;

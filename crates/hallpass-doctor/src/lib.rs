@@ -7,8 +7,9 @@
 //!
 //! It changes nothing: it registers no client, saves nothing, opens no browser, and uses no refresh
 //! token unless [it may](Doctor::with_refresh). It does send the stored access token to its MCP
-//! server, as the next call would, and starts an MCP session there, which it ends. Where a client is registered it asks the authorization endpoint once whether that client is
-//! still known, as a sign-in does.
+//! server, as the next call would, and starts an MCP session there, which it ends. Where a client is
+//! registered it asks the authorization endpoint once whether that client is still known, as a sign-in
+//! does. It posts to the token endpoint once, with a code that was not issued and without a secret.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,6 +45,7 @@ mod reply;
 mod report;
 mod text;
 mod token;
+mod token_endpoint;
 mod unanswered;
 
 use std::{fmt, time::Duration};

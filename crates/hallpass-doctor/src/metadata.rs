@@ -1,6 +1,6 @@
 //! The two metadata documents: what discovery comes to, and what it says on the way.
 
-use std::error::Error;
+use std::{borrow::Cow, error::Error};
 
 use hallpass_core::{Diagnostic as _, Hint, HttpError, Resource};
 use hallpass_discovery::{
@@ -50,7 +50,7 @@ impl Diagnosis<'_> {
     async fn found_all(&mut self, discovered: Discovered) -> (Step, Step) {
         let (mut resource, mut server) = steps(&discovered.attempts);
         match &discovered.resource {
-            Some(chosen) => resource.push_fact("resource", chosen.as_str()),
+            Some(chosen) => resource.push_fact("resource", without_query(chosen.as_str())),
             None => resource.push_fact("resource", "left out, as configured"),
         }
         if let Some(origin) = &discovered.resource_metadata_origin {
@@ -157,7 +157,7 @@ impl Diagnosis<'_> {
             let what = format!(
                 "the server calls itself `{}`: a token for it is good for all below that, and not \
                  for this endpoint alone",
-                published.as_str()
+                without_query(published.as_str())
             );
             Finding::new(Code::ResourceCoversMore, what)
         })
@@ -166,7 +166,18 @@ impl Diagnosis<'_> {
 
 /// A resource in a sentence.
 pub(crate) fn quoted_resource(resource: Option<&Resource>) -> String {
-    resource.map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.as_str()))
+    resource.map_or_else(
+        || "none".to_owned(),
+        |it| format!("`{}`", without_query(it.as_str())),
+    )
+}
+
+/// A resource or an audience as it is written, but for its query, which may hold a secret.
+pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
+    match text.split_once('?') {
+        Some((before, _)) => format!("{before}?…").into(),
+        None => text.into(),
+    }
 }
 
 /// Both steps, with what was tried.

@@ -1,11 +1,11 @@
 //! The access token: whether it lives, and what it says of itself.
 
-use std::error::Error;
+use std::{borrow::Cow, error::Error};
 
 use hallpass_core::{AuthScheme, Diagnostic as _, Hint, Remedy, UnverifiedClaims};
 use hallpass_session::{SessionError, SignInNeed, Token};
 
-use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
+use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata};
 
 impl Diagnosis<'_> {
     /// Looks at the token; refreshes it where that is due and allowed. The token that is left for the
@@ -130,10 +130,10 @@ impl Diagnosis<'_> {
     /// What the token says of itself, where it is a JWT. Its signature is not checked here.
     fn claims(&self, step: &mut Step, claims: &UnverifiedClaims) {
         if !claims.audience.is_empty() {
-            step.push_fact("its `aud`", claims.audience.join(", "));
+            step.push_fact("its `aud`", shown(&claims.audience).join(", "));
         }
         if let Some(issuer) = &claims.issuer {
-            step.push_fact("its `iss`", issuer.as_str());
+            step.push_fact("its `iss`", metadata::without_query(issuer.as_str()));
         }
         let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
         let Some(resource) = grant.and_then(|grant| grant.resource.as_ref()) else {
@@ -146,8 +146,8 @@ impl Diagnosis<'_> {
             let what = format!(
                 "the token was asked for with the resource `{}`, and says that it is for `{}`: the \
                  authorization server does not go by `resource`",
-                resource.as_str(),
-                claims.audience.join("`, `")
+                metadata::without_query(resource.as_str()),
+                shown(&claims.audience).join("`, `")
             );
             // Whether that matters the server decides.
             step.push_finding(
@@ -170,6 +170,13 @@ impl Diagnosis<'_> {
             step.push_finding(Finding::new(Code::DpopRequired, what).hint(Hint::SignIn));
         }
     }
+}
+
+fn shown(audience: &[String]) -> Vec<Cow<'_, str>> {
+    audience
+        .iter()
+        .map(|it| metadata::without_query(it))
+        .collect()
 }
 
 /// A refresh that failed.

@@ -28,10 +28,17 @@ impl Login<'_> {
         dpop: &'a DpopOnDemand<'_>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
-            if !plan.device_grant || registration.lacks_grant(DEVICE_CODE) {
+            if !plan.device_grant {
                 return never().await;
             }
-            match self.run_device_grant(plan, registration, dpop).await {
+            let end = if registration.lacks_grant(DEVICE_CODE) {
+                let issuer = &self.discovered.server.issuer;
+                let what = format!("{issuer} does not register clients for the device grant");
+                Err(LoginError::new(LoginErrorKind::NoClient, what))
+            } else {
+                self.run_device_grant(plan, registration, dpop).await
+            };
+            match end {
                 Err(error)
                     if error.kind() != LoginErrorKind::Denied
                         && !self.is_scope_missing(plan, &error) =>

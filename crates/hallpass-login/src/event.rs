@@ -55,7 +55,8 @@ pub enum LoginEvent<'a> {
     },
     /// The user may also sign in on another device.
     DeviceCode(DeviceCode<'a>),
-    /// The device grant failed; the browser can still finish the login.
+    /// The device grant failed, or the client is not registered for it; the browser can still finish the
+    /// login.
     DeviceEnded {
         /// Why.
         error: &'a LoginError,

@@ -86,6 +86,7 @@ mod par;
 mod plan;
 mod registration;
 mod scopes;
+mod token_endpoint;
 
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
 pub use client::PlannedClient;
@@ -97,6 +98,7 @@ pub use interaction::{Interaction, OpenError};
 pub use manual_callback::ManualCallbackError;
 pub use opener::{Desktop, open_commands};
 pub use plan::{LoginInputs, LoginPlan};
+pub use token_endpoint::{TokenEndpointAnswer, TokenEndpointVerdict};
 
 /// What a host publishes to be known by a client ID metadata document.
 pub use hallpass_oauth::ClientMetadataDocument;

@@ -6,18 +6,18 @@
 use std::fmt;
 
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, Record, Registration,
-    Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
+    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, HttpError, Record,
+    Registration, Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
     record::RegistrationOrigin,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
 
 use crate::{
-    LoginError, ReregistrationReason,
+    LoginError, ReregistrationReason, TokenEndpointAnswer,
     address::CallbackAddress,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
-    client_check, scopes,
+    client_check, scopes, token_endpoint,
 };
 
 /// The `prompt` that offline access takes (`OpenID` Connect Core §11).
@@ -226,6 +226,23 @@ impl LoginInputs<'_> {
         let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
         Some(client_check::is_accepted(http, self.server, pending.url()).await)
+    }
+
+    /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and
+    /// without authentication. No grant is requested, and no secret is sent.
+    ///
+    /// `None` where there is no token endpoint.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub async fn ask_token_endpoint(
+        &self,
+        plan: &LoginPlan,
+        http: &dyn HttpClient,
+    ) -> Option<Result<TokenEndpointAnswer, HttpError>> {
+        let endpoint = self.discovered.server.token_endpoint.as_ref()?;
+        token_endpoint::ask(http, self.server, endpoint, plan).await
     }
 }
 

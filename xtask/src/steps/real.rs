@@ -30,6 +30,17 @@ use rows::{ROWS, Row};
 /// Rows that run at the same time: most of a row is waiting for the end of a token.
 const WORKERS: usize = 3;
 
+/// What Chromium is called.
+const CHROMIUMS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// The programs for the rows of glewlwyd, which are Debian's packages of the same names.
+const GLEWLWYD: &[&str] = &["glewlwyd", "sqlite3"];
+
 /// The columns of the table and their widths.
 const COLUMNS: [(&str, usize); 11] = [
     ("server", 26),
@@ -150,6 +161,22 @@ fn compare(expected: &str, lines: &[Line], all: bool) -> Result<(), Failure> {
         .fix("cargo xtask real PART-OF-A-ROW for one row; --write when the table is right"))
 }
 
+/// The program of one of these names, installed where it is missing and this is root on a Debian.
+/// `because` says what needs it.
+fn installed(names: &[&str], packages: &[&str], because: &str) -> Result<PathBuf, Failure> {
+    if which(names).is_none() {
+        apt_install(packages)?;
+    }
+    which(names).ok_or_else(|| {
+        let what = format!("{because}: there is no `{}` here", names[0]);
+        let command = format!(
+            "sudo apt-get install --no-install-recommends {}",
+            packages.join(" ")
+        );
+        Failure::new(what).fix(format!("{command}, or your system's way to install it"))
+    })
+}
+
 /// Waits for the end of an access token.
 fn pause(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
@@ -169,19 +196,18 @@ impl Tools {
         npm::install(&source, &home, "the real servers need")?;
         let requirements = home.join("requirements.txt");
         python::install(&requirements, &home, "two of the real servers need")?;
-        let names = [
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-        ];
-        if which(&names).is_none() {
-            apt_install(&["chromium"])?;
+        let chromium = installed(
+            CHROMIUMS,
+            &["chromium"],
+            "some rows go through login pages in Chromium",
+        )?;
+        for program in GLEWLWYD {
+            installed(
+                &[program],
+                GLEWLWYD,
+                "some rows sign in to glewlwyd, whose database `sqlite3` makes",
+            )?;
         }
-        let chromium = which(&names).ok_or_else(|| {
-            Failure::new("some rows go through login pages in Chromium, which is not here")
-                .fix("sudo apt-get install chromium, or your system's way to install it")
-        })?;
         Ok(Self { home, chromium })
     }
 

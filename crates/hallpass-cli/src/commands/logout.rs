@@ -2,8 +2,6 @@
 
 mod all;
 
-use std::error::Error;
-
 use clap::Args;
 use hallpass::{SignOut, SignedOut, session::Revocation};
 use serde_json::{Value, json};
@@ -131,7 +129,9 @@ pub(super) fn lines(done: &SignedOut) -> Vec<String> {
         Revocation::Skipped => {
             Some("valid until it expires: the server was not contacted".to_owned())
         }
-        Revocation::Failed(error) => Some(format!("may still be valid: {}", with_causes(error))),
+        Revocation::Failed(error) => {
+            Some(format!("may still be valid: {}", text::with_causes(error)))
+        }
         _ => None,
     };
     let registration = match &done.registration {
@@ -144,7 +144,7 @@ pub(super) fn lines(done: &SignedOut) -> Vec<String> {
         }
         Revocation::Failed(error) => Some(format!(
             "deleted here, the server may keep it: {}",
-            with_causes(error)
+            text::with_causes(error)
         )),
         // A client that was registered by hand is known to the server as before.
         _ => done.forgot_client.then(|| "deleted here".to_owned()),
@@ -165,15 +165,8 @@ fn as_data(revocation: &Revocation) -> Value {
         Revocation::Revoked => ("revoked", None),
         Revocation::Unsupported => ("unsupported", None),
         Revocation::Skipped => ("skipped", None),
-        Revocation::Failed(error) => ("failed", Some(with_causes(error))),
+        Revocation::Failed(error) => ("failed", Some(text::with_causes(error))),
         _ => ("none", None),
     };
     json!({ "outcome": outcome, "error": error })
-}
-
-/// An error and its causes in one line: the server's own words are among them.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes: Vec<String> = causes.map(|cause| text::line(&cause.to_string())).collect();
-    causes.join(": ")
 }

@@ -11,7 +11,7 @@ use hallpass::{
 use hallpass_doctor::{Doctor, Report};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, LeakCheck, McpServer,
-    McpServerOptions, Person, PlannedFault, When,
+    McpServerOptions, Person, PlannedFault, RecordedBody, RecordedRequest, When,
 };
 
 use crate::{browser::Browser, snapshot};
@@ -146,6 +146,7 @@ impl Fixture {
         let registrations = self.count(Endpoint::Registration);
         let tokens = self.count(Endpoint::Token);
         let report = doctor.diagnose().await;
+        self.check_token_requests(tokens, name);
         doctor
             .hallpass()
             .close(std::time::Duration::from_secs(10))
@@ -153,7 +154,6 @@ impl Fixture {
             .unwrap();
         if !self.refreshes {
             assert_eq!(kept.load(&self.key()).await.ok(), before, "{name}");
-            assert_eq!(self.count(Endpoint::Token), tokens, "{name}");
         }
         assert_eq!(self.count(Endpoint::Registration), registrations, "{name}");
 
@@ -175,10 +175,45 @@ impl Fixture {
         report
     }
 
-    fn count(&self, endpoint: Endpoint) -> usize {
+    /// Where no refresh is allowed, the token endpoint is asked once at most, without a secret.
+    fn check_token_requests(&self, before: usize, name: &str) {
+        if self.refreshes {
+            return;
+        }
+        let asked = self.posts(Endpoint::Token).split_off(before);
+        assert!(asked.len() <= 1, "{name}: {} requests", asked.len());
+        for request in asked {
+            let RecordedBody::Form(form) = &request.body else {
+                panic!("{name}: {:?}", request.body);
+            };
+            let harmless = [
+                "grant_type",
+                "code",
+                "code_verifier",
+                "redirect_uri",
+                "resource",
+                "client_id",
+            ];
+            for (parameter, value) in form {
+                assert!(harmless.contains(&&**parameter), "{name}: {parameter}");
+                if parameter == "code" {
+                    assert_eq!(value, "a-code-that-was-not-issued", "{name}");
+                }
+            }
+            let headers = request.headers.iter();
+            let mut secret = headers.filter(|(header, _)| header == "authorization");
+            assert_eq!(secret.next(), None, "{name}");
+        }
+    }
+
+    fn posts(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
         let mut requests = self.issuer.recorder().requests_to(endpoint);
         requests.retain(|request| request.method == "POST");
-        requests.len()
+        requests
+    }
+
+    fn count(&self, endpoint: Endpoint) -> usize {
+        self.posts(endpoint).len()
     }
 }
 

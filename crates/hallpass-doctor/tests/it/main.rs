@@ -14,3 +14,5 @@ mod raw;
 mod snapshot;
 mod store;
 mod token;
+mod token_endpoint;
+mod urls;

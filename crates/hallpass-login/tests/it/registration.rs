@@ -75,6 +75,7 @@ async fn refused_device_grant_is_left_out() {
     );
     assert_eq!(sent[0]["application_type"], sent[1]["application_type"]);
     assert!(server.sent("/device").is_empty(), "the client lacks it");
+    assert!(server.heard("DeviceEnded"), "the host offered it");
     // The next login does not register again for what was refused.
     let record = signed_out(record);
     server.login(BEARER, Some(&record)).await.unwrap();

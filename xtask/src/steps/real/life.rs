@@ -289,7 +289,8 @@ impl Life {
             for line in BufReader::new(stream).lines() {
                 let line = line?;
                 stderr = stderr + &line + "\n";
-                if self.user == DEVICE && line.contains("user_code=") {
+                let has_code = line.contains("code=") && !line.contains("response_type=");
+                if self.user == DEVICE && has_code {
                     let visit = Shell::new(&self.browser[0]).args(&self.browser[1..]);
                     visit.args([line.trim()]).complete()?.success()?;
                 }

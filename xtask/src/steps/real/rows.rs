@@ -4,8 +4,10 @@
 type Server = (&'static str, &'static str);
 
 const BETTER_AUTH: Server = ("better-auth 1.7.5", "better-auth.mjs");
+const CLOUDFLARE: Server = ("workers-oauth 1.2.3", "cloudflare.mjs");
 const DJANGO: Server = ("django-oauth-toolkit 3.4.1", "django_server.py");
 const FASTMCP: Server = ("fastmcp 4.1.2", "fastmcp_server.py");
+const GLEWLWYD: Server = ("glewlwyd 2.7.5", "glewlwyd.mjs");
 const OIDC_PROVIDER: Server = ("oidc-provider 9.13.3", "oidc-provider.mjs");
 
 /// What goes through the login pages.
@@ -40,7 +42,9 @@ const fn row(server: Server, variant: &'static str, user: User) -> Row {
     }
 }
 
+/// The row that waits longest for the end of a token is the first.
 pub(super) const ROWS: &[Row] = &[
+    row(CLOUDFLARE, "registered", SCRIPT),
     row(OIDC_PROVIDER, "public", SCRIPT),
     row(OIDC_PROVIDER, "public", CHROMIUM),
     row(OIDC_PROVIDER, "post", SCRIPT),
@@ -66,4 +70,9 @@ pub(super) const ROWS: &[Row] = &[
     row(BETTER_AUTH, "strict", CHROMIUM),
     row(BETTER_AUTH, "grace", SCRIPT),
     row(BETTER_AUTH, "dpop", SCRIPT),
+    row(GLEWLWYD, "registered", SCRIPT),
+    row(GLEWLWYD, "static", SCRIPT),
+    row(GLEWLWYD, "pushed", SCRIPT),
+    row(GLEWLWYD, "device", DEVICE),
+    row(GLEWLWYD, "dpop", SCRIPT),
 ];

@@ -248,7 +248,7 @@ pub(super) const TABLE: &[Row] = &[
             });
             it.answer("/device", "400 Bad Request", &error);
         },
-        runs: &[run(LOGIN, 0, &["the code is no longer valid"]).before("the code is no longer")],
+        runs: &[run(LOGIN, 0, &["gave no device code"]).before("gave no device code")],
     },
     Row {
         name: "an error of revocation",

@@ -1,0 +1,162 @@
+//! Whether a login would get through at the token endpoint: by its client, by its proof of possession,
+//! and by what the endpoint answers to a code that was not issued.
+
+use hallpass_core::{ServerMetadata, TokenEndpointAuthMethod, redacted_url};
+use hallpass_login::{
+    LoginInputs, LoginPlan, PlannedClient, TokenEndpointAnswer, TokenEndpointVerdict,
+};
+use url::Url;
+
+use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
+
+/// The algorithm of Hallpass' proofs (RFC 7518 §3.1).
+const PROOF_ALGORITHM: &str = "ES256";
+
+impl Diagnosis<'_> {
+    /// Asks the token endpoint, and reports where the login of `plan` would fail.
+    pub(crate) async fn token_endpoint(
+        &self,
+        step: &mut Step,
+        inputs: &LoginInputs<'_>,
+        plan: &LoginPlan,
+    ) {
+        let metadata = &inputs.discovered.server;
+        if plan.dpop {
+            step.findings.extend(impossible_proof(metadata));
+        }
+        let http = &self.doctor.parts.http;
+        let Some(url) = &metadata.token_endpoint else {
+            return;
+        };
+        // What is found already would be found again.
+        if !step.is_passable() || !http.has_answered(url) {
+            return;
+        }
+        let Some(answer) = inputs.ask_token_endpoint(plan, http).await else {
+            return;
+        };
+        step.exchanges.extend(http.exchanges());
+        let found = match answer {
+            Ok(answer) => judge(url, &answer, plan),
+            Err(error) => {
+                let proxy = self.doctor.proxy_for(url);
+                let side = ResponsibleParty::AuthorizationServer;
+                Some(unanswered::finding(&error, side, proxy.as_deref()))
+            }
+        };
+        step.findings.extend(found.map(|found| {
+            // A server that asks for no token needs no sign-in.
+            if self.is_open() && found.severity == Severity::Fault {
+                found.with_severity(Severity::Warning)
+            } else {
+                found
+            }
+        }));
+    }
+}
+
+/// A client whose method is not in the list. That the list leaves out `none` says little: many servers
+/// take public clients all the same.
+pub(crate) fn unlisted_authentication(
+    plan: &LoginPlan,
+    metadata: &ServerMetadata,
+) -> Option<Finding> {
+    let (PlannedClient::Configured(client) | PlannedClient::Reused(client)) = &plan.client else {
+        return None;
+    };
+    let listed = metadata.token_endpoint_auth_methods_supported.as_deref()?;
+    let method = &client.auth_method;
+    if listed.is_empty() || listed.contains(method) {
+        return None;
+    }
+    let names: Vec<_> = listed.iter().map(TokenEndpointAuthMethod::as_str).collect();
+    let what = format!(
+        "the client `{}` authenticates by `{method}`, and `{}` lists {}",
+        client.client_id,
+        metadata.issuer,
+        names.join(", ")
+    );
+    let found = Finding::new(Code::ClientAuthNotListed, what);
+    Some(if *method == TokenEndpointAuthMethod::None {
+        found.text("nothing, unless a sign-in ends in `invalid_client`: then it needs its secret")
+    } else {
+        found
+            .with_severity(Severity::Warning)
+            .hint_setting("client", None)
+    })
+}
+
+fn impossible_proof(metadata: &ServerMetadata) -> Option<Finding> {
+    let listed = metadata.dpop_signing_alg_values_supported.as_deref()?;
+    if listed.iter().any(|name| name == PROOF_ALGORITHM) {
+        return None;
+    }
+    let what = format!(
+        "tokens have to be bound to a key, and `{}` lists {} for the proofs, not {PROOF_ALGORITHM}",
+        metadata.issuer,
+        listed.join(", ")
+    );
+    let found = Finding::new(Code::DpopImpossible, what);
+    Some(found.contact_operator("the authorization server"))
+}
+
+/// What the answer means for the login of `plan`.
+fn judge(url: &Url, answer: &TokenEndpointAnswer, plan: &LoginPlan) -> Option<Finding> {
+    let (shown, status) = (redacted_url(url), answer.status.as_u16());
+    let fails =
+        |what: String| Finding::new(Code::TokenEndpointFails, what).hint_setting("endpoints", None);
+    let operator = "the authorization server";
+    Some(match &answer.verdict {
+        TokenEndpointVerdict::Absent => fails(format!(
+            "`{shown}` answers the POST of a form with {status}: there is no token endpoint"
+        ))
+        .contact_operator(operator),
+        TokenEndpointVerdict::Redirects(to) => {
+            let to = to
+                .as_ref()
+                .map_or_else(String::new, |to| format!(" to `{to}`"));
+            fails(format!(
+                "`{shown}` redirects a token request{to}: a code and a secret follow no redirect"
+            ))
+            .contact_operator(operator)
+        }
+        TokenEndpointVerdict::Page => {
+            let found = fails(format!(
+                "`{shown}` answers {status} with what is no answer of a token endpoint, such as a web \
+                 page"
+            ));
+            let found = found.contact_operator(operator);
+            if answer.status.is_success() {
+                found
+            } else {
+                found.with_severity(Severity::Warning)
+            }
+        }
+        TokenEndpointVerdict::Unavailable => Finding::new(
+            Code::TokenEndpointFails,
+            format!("`{shown}` answers {status} to a code that it did not issue"),
+        )
+        .with_severity(Severity::Warning)
+        .text(
+            "try again later; if a sign-in fails too, contact the authorization server's operator",
+        ),
+        TokenEndpointVerdict::DemandsProof if !plan.dpop => Finding::new(
+            Code::DpopDemanded,
+            format!("`{shown}` demands a proof of possession (DPoP) that nothing else asks for"),
+        )
+        .hint_setting("dpop", Some("always")),
+        // In the place of a client that it registered, a login registers another one.
+        TokenEndpointVerdict::RefusesClient(id)
+            if matches!(plan.client, PlannedClient::Configured(_)) =>
+        {
+            let what = format!(
+                "`{shown}` answers `invalid_client` to `{id}`: it does not know this client, or wants \
+                 its secret"
+            );
+            Finding::new(Code::ClientNotAccepted, what)
+                .hint_setting("client", None)
+                .text("set the client's secret, if it has one")
+        }
+        _ => return None,
+    })
+}

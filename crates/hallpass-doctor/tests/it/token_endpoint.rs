@@ -1,0 +1,157 @@
+//! Where a login fails at the token endpoint.
+
+use hallpass_core::{
+    ClientId, ClientSecret, DpopSetting, PreRegisteredClient, TokenEndpointAuthMethod,
+};
+use hallpass_doctor::{Code, Report, Severity};
+use hallpass_testkit::{Endpoint, Fault};
+use serde_json::json;
+
+use crate::fixture::{Fixture, JSON, always, answer};
+
+fn found(report: &Report, code: Code) -> Option<Severity> {
+    let mut findings = report.findings();
+    Some(findings.find(|it| it.code == code)?.severity)
+}
+
+/// What the doctor says of a token endpoint with this answer.
+async fn answering(name: &str, fault: Fault) -> Report {
+    let fixture = Fixture::new().await;
+    fixture.issuer.plan(vec![always(Endpoint::Token, fault)]);
+    fixture.report(name).await
+}
+
+#[tokio::test]
+async fn token_endpoint_that_is_none_is_a_fault() {
+    let page = [("content-type", "text/html")];
+    let elsewhere = [(
+        "location",
+        "https://user:password@as.example.com/token?key=s3cret",
+    )];
+    for (name, fault) in [
+        ("token-endpoint-not-found", answer(404, &[], "")),
+        ("token-endpoint-without-post", answer(405, &[], "")),
+        ("token-endpoint-redirects", answer(307, &elsewhere, "")),
+        ("token-endpoint-is-a-page", answer(200, &page, "<html>")),
+    ] {
+        let report = answering(name, fault).await;
+        let severity = found(&report, Code::TokenEndpointFails);
+        assert_eq!(severity, Some(Severity::Fault), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn token_endpoint_that_may_recover_is_a_warning() {
+    let page = [("content-type", "text/html")];
+    for (name, fault) in [
+        ("token-endpoint-unavailable", answer(503, &[], "")),
+        ("token-endpoint-behind-a-page", answer(403, &page, "<html>")),
+    ] {
+        let report = answering(name, fault).await;
+        let severity = found(&report, Code::TokenEndpointFails);
+        assert_eq!(severity, Some(Severity::Warning), "{name}");
+    }
+}
+
+/// Servers refuse in many ways, and get through to the login all the same.
+#[tokio::test]
+async fn token_endpoint_that_refuses_the_code_is_no_finding() {
+    let kept = Fixture::new().await.report("not-signed-in").await;
+    for (status, body) in [
+        (400, r#"{"error":"invalid_grant"}"#),
+        (401, r#"{"error":"invalid_client"}"#),
+        (200, r#"{"error":"bad_verification_code"}"#),
+        (500, r#"{"error":"server_error"}"#),
+    ] {
+        let fixture = Fixture::new().await;
+        let refusal = answer(status, &[JSON], body);
+        fixture.issuer.plan(vec![always(Endpoint::Token, refusal)]);
+        let report = fixture.doctor().diagnose().await;
+        let codes = |report: &Report| report.findings().map(|it| it.code).collect::<Vec<_>>();
+        assert_eq!(codes(&report), codes(&kept), "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn demanded_proof_is_a_note_with_the_setting() {
+    let nonce = [JSON, ("dpop-nonce", "n")];
+    let demand = answer(400, &nonce, r#"{"error":"use_dpop_nonce"}"#);
+    let report = answering("dpop-demanded", demand).await;
+    assert_eq!(found(&report, Code::DpopDemanded), Some(Severity::Note));
+
+    // A login that sends one anyway has nothing to hear.
+    let mut fixture = Fixture::new().await;
+    fixture.settings.dpop = DpopSetting::Always;
+    let demand = answer(400, &[JSON], r#"{"error":"invalid_dpop_proof"}"#);
+    fixture.issuer.plan(vec![always(Endpoint::Token, demand)]);
+    let report = fixture.doctor().diagnose().await;
+    assert_eq!(found(&report, Code::DpopDemanded), None);
+}
+
+#[tokio::test]
+async fn proofs_of_other_algorithms_alone_are_a_fault() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.dpop = DpopSetting::Always;
+    fixture.issuer.change(|it| {
+        let listed = ("dpop_signing_alg_values_supported", json!(["RS256"]));
+        it.metadata_overrides = [(listed.0.to_owned(), listed.1)].into();
+    });
+    let report = fixture.report("dpop-impossible").await;
+    assert_eq!(found(&report, Code::DpopImpossible), Some(Severity::Fault));
+}
+
+fn by_hand() -> PreRegisteredClient {
+    PreRegisteredClient::new(ClientId::new("by-hand"))
+}
+
+#[tokio::test]
+async fn unlisted_client_authentication_is_named() {
+    let secret = [
+        TokenEndpointAuthMethod::ClientSecretBasic,
+        TokenEndpointAuthMethod::ClientSecretPost,
+    ];
+    let mut fixture = Fixture::new().await;
+    fixture
+        .issuer
+        .change(|it| it.auth_methods = secret.to_vec());
+    fixture.settings.client.pre_registered = Some(by_hand());
+    // The endpoint may take a public client all the same.
+    let refusal = answer(400, &[JSON], r#"{"error":"invalid_grant"}"#);
+    fixture.issuer.plan(vec![always(Endpoint::Token, refusal)]);
+    let report = fixture.report("client-authentication-not-listed").await;
+    let severity = found(&report, Code::ClientAuthNotListed);
+    assert_eq!(severity, Some(Severity::Note));
+    assert_eq!(found(&report, Code::ClientNotAccepted), None);
+
+    // A method that the client would use is used, and is not there.
+    fixture
+        .issuer
+        .change(|it| it.auth_methods = vec![TokenEndpointAuthMethod::PrivateKeyJwt]);
+    let client = by_hand().with_secret(ClientSecret::new("of the test"));
+    fixture.settings.client.pre_registered = Some(client);
+    let report = fixture
+        .report("client-authentication-not-listed-with-a-secret")
+        .await;
+    let severity = found(&report, Code::ClientAuthNotListed);
+    assert_eq!(severity, Some(Severity::Warning));
+}
+
+#[tokio::test]
+async fn client_that_has_signed_in_is_taken_as_it_is() {
+    let fixture = Fixture::signed_in().await;
+    let secret = vec![TokenEndpointAuthMethod::ClientSecretPost];
+    fixture.issuer.change(|it| it.auth_methods = secret);
+    let report = fixture.doctor().diagnose().await;
+    assert_eq!(found(&report, Code::ClientAuthNotListed), None);
+}
+
+#[tokio::test]
+async fn public_client_that_the_endpoint_refuses_is_a_fault() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.client.pre_registered = Some(by_hand());
+    let refusal = answer(401, &[JSON], r#"{"error":"invalid_client"}"#);
+    fixture.issuer.plan(vec![always(Endpoint::Token, refusal)]);
+    let report = fixture.report("client-not-accepted").await;
+    let severity = found(&report, Code::ClientNotAccepted);
+    assert_eq!(severity, Some(Severity::Fault));
+}
