@@ -188,11 +188,8 @@ impl Awaited {
         let Some(data) = data else {
             return to_sse(event);
         };
-        let mut part = match Message::parse(Bytes::copy_from_slice(data.as_bytes())) {
-            Ok(message) => match message.single() {
-                Some(part) => part.clone(),
-                None => return to_sse(event),
-            },
+        let message = match Message::parse(Bytes::copy_from_slice(data.as_bytes())) {
+            Ok(message) => message.without_secrets(self.source.request_secrets()),
             Err(invalid) => {
                 let reason = self.source.clone().with_reason(invalid.reason);
                 let complaint = reason.with_body(&invalid.bytes);
@@ -203,19 +200,23 @@ impl Awaited {
                 return to_sse(event);
             }
         };
+        let Some(part) = message.single() else {
+            return to_sse(event);
+        };
         let code = part.raw_at(&["code"]).and_then(|code| code.parse().ok());
         let refusal = RequestRefusal::new(self.source.status(), code);
-        let is_error = matches!(part.kind, Kind::Response { is_error: true, .. });
-        self.refusal = Some(refusal).filter(|refusal| is_error && refusal.may_be_for_session());
-        if is_error && let Some(clean) = self.without_secrets(&part.body) {
-            part.body = clean;
-            event.data = Some(self.error(&part.body));
+        self.refusal =
+            Some(refusal).filter(|refusal| message.is_error() && refusal.may_be_for_session());
+        if message.is_error() {
+            event.data = Some(String::from_utf8_lossy(&message.bytes).into_owned());
         }
         match &part.kind {
             Kind::Response { id, is_error } if id.as_ref().is_none_or(|id| !self.is_its(id)) => {
                 if *is_error {
                     self.is_answered = true;
-                    let data = Some(self.error(&part.body));
+                    let (id, error) = (json!(self.id), String::from_utf8_lossy(&part.body));
+                    let data = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+                    let data = Some(data);
                     return to_sse(Event { data, ..event });
                 }
                 let other = self
@@ -234,19 +235,6 @@ impl Awaited {
             }
             _ => to_sse(event),
         }
-    }
-
-    /// A JSON-RPC error for the request.
-    fn error(&self, error: &[u8]) -> String {
-        let (id, error) = (json!(self.id), String::from_utf8_lossy(error));
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
-    }
-
-    /// The error without what the request carried, if that is in it.
-    fn without_secrets(&self, error: &[u8]) -> Option<Bytes> {
-        let secrets = self.source.request_secrets()?;
-        let clean = secrets.remove_from_json(&serde_json::from_slice(error).ok()?)?;
-        Some(clean.to_string().into())
     }
 
     /// Whether an answer with this id is the answer: rmcp reads a number in a text as well.

@@ -3,12 +3,17 @@
 
 use base64::{Engine, engine::general_purpose};
 use hallpass::settings::TokenEndpointAuthMethod;
-use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, LeakCheck, StaticClient};
+use hallpass_testkit::{
+    AuthorizationServerOptions, Endpoint, Fault, LeakCheck, PlannedFault, StaticClient, When,
+};
 use serde_json::json;
 use tokio::process::Command;
 use url::form_urlencoded;
 
-use crate::program::{Fixture, Output};
+use crate::{
+    program::{Fixture, Output},
+    proxy::Host,
+};
 
 const GATEWAY: [&str; 2] = ["--header", "X-Key: ${GATEWAY_KEY}"];
 const BY_HAND: [&str; 4] = [
@@ -100,6 +105,8 @@ struct Planted {
     leaks: LeakCheck,
     client_secret: String,
     gateway_key: String,
+    /// How the client that is registered by hand authenticates.
+    method: TokenEndpointAuthMethod,
     /// The options of every run.
     verbosity: &'static [&'static str],
     said: Vec<String>,
@@ -116,7 +123,7 @@ impl Planted {
         options.clients = vec![StaticClient {
             id: "by-hand".to_owned(),
             secret: Some(client_secret.clone()),
-            auth_method: method,
+            auth_method: method.clone(),
             redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
         }];
         Self {
@@ -124,6 +131,7 @@ impl Planted {
             leaks,
             client_secret,
             gateway_key,
+            method,
             verbosity,
             said: Vec::new(),
         }
@@ -147,6 +155,21 @@ impl Planted {
         let url = self.fixture.url();
         let login = ["login", &url, "--no-browser"];
         self.run(&[&login, options, &GATEWAY].concat()).await
+    }
+
+    async fn login_by_hand(&mut self) -> Output {
+        let method = self.method.to_string();
+        let options = [&BY_HAND[..], &["--token-endpoint-auth-method", &method]];
+        self.login(&options.concat()).await
+    }
+
+    /// Lets the MCP server repeat each request.
+    fn plan_echo(&self, echo: Echo, status: u16) {
+        self.fixture.server.plan(vec![PlannedFault {
+            endpoint: Endpoint::Mcp,
+            when: When::Always,
+            fault: echo.fault(status),
+        }]);
     }
 
     /// That the server's words are in the error, without a secret in what was said.
@@ -182,22 +205,25 @@ async fn check(echo: Echo, method: TokenEndpointAuthMethod, verbosity: &'static 
     let refused = planted.login(&[]).await;
     planted.check(&refused);
     fail(&planted, Endpoint::CodeExchange, 400);
-    let refused = planted.login(&BY_HAND).await;
+    let refused = planted.login_by_hand().await;
     planted.check(&refused);
 
-    planted.login(&BY_HAND).await.expect(0);
-    for status in [403, 429, 500] {
-        let server = &planted.fixture.server;
-        server.once(Endpoint::Mcp, echo.fault(status));
-        planted.run(&["call", &url, "ping"]).await;
+    planted.login_by_hand().await.expect(0);
+    for status in [400, 403, 429, 500] {
+        planted.plan_echo(echo, status);
+        let refused = planted.run(&["call", &url, "ping"]).await;
+        planted.check(&refused);
+        let refused = planted.run(&["tools", &url]).await;
+        planted.check(&refused);
     }
+    planted.fixture.server.plan(Vec::new());
     planted.fixture.issuer.expire_access_tokens();
     fail(&planted, Endpoint::Refresh, 400);
-    let refused = planted.run(&["token", &url]).await;
+    let refused = planted.run(&["call", &url, "ping"]).await;
     planted.check(&refused);
     planted.run(&["status", &url]).await;
 
-    planted.login(&BY_HAND).await.expect(0);
+    planted.login_by_hand().await.expect(0);
     for _ in 0..3 {
         fail(&planted, Endpoint::Revocation, 400);
     }
@@ -224,6 +250,24 @@ async fn echoed_request_with_a_secret_in_its_body_shows_words_and_no_secret() {
         let method = TokenEndpointAuthMethod::ClientSecretPost;
         check(*echo, method, LEVELS[4 - at]).await;
     }
+}
+
+#[tokio::test]
+async fn echoed_request_reaches_the_host_of_a_proxy_without_secrets() {
+    let method = TokenEndpointAuthMethod::ClientSecretBasic;
+    let mut planted = Planted::new(method, &[]).await;
+    planted.fixture.login(&[]).await.expect(0);
+    let mut host = Host::start(&planted.fixture, &[]);
+    host.open().await;
+    for (id, echo) in (1..).zip(ECHOES) {
+        for status in [200, 400, 500] {
+            planted.plan_echo(echo, status);
+            let answer = host.ping(id).await.to_string();
+            assert!(answer.contains(WORDS), "{answer}");
+            planted.said.push(answer);
+        }
+    }
+    planted.check_leaks();
 }
 
 #[tokio::test]
