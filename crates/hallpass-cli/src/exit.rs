@@ -7,6 +7,7 @@ use hallpass::{
     http::HttpError,
     login::{AuthorizeError, LoginError, LoginErrorKind},
     store::{KeyError, KeyErrorKind, StoreError, StoreErrorKind},
+    text::ServerWords,
 };
 use serde_json::{Value, json};
 
@@ -212,10 +213,14 @@ impl CommandError {
         })
     }
 
-    /// What, because, hint: one line each. Servers have a word in some of them.
+    /// What, because, what the server says, hint: one line each.
     pub(crate) fn painted(&self, paint: Paint) -> String {
         let mut lines = Vec::new();
         for (depth, cause) in self.chain().enumerate() {
+            if let Some(words) = cause.downcast_ref::<ServerWords>() {
+                lines.push(format!("  {}", text::line(&words.to_string())));
+                continue;
+            }
             let (lead, tone) = match depth {
                 0 => ("error:", Tone::Bad),
                 _ => ("  because:", Tone::Quiet),

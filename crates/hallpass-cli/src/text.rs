@@ -19,6 +19,12 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     causes.join(": ")
 }
 
+/// Several lines of a server's text to a user, each marked after the first: none of them can be taken for
+/// advice of this program.
+pub(crate) fn marked(text: &str) -> String {
+    self::text(text).replace('\n', "\n  | ")
+}
+
 /// JSON for a terminal: escapes stand for control and invisible characters, and the JSON means the same
 /// (RFC 8259 §7).
 pub(crate) fn json(json: &str) -> String {

@@ -11,7 +11,9 @@ use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-use crate::{BoxError, BoxFuture, Diagnostic, Remedy, ServerUrl, url_without_query};
+use crate::{
+    BoxError, BoxFuture, Diagnostic, Remedy, RequestSecrets, ServerUrl, url_without_query,
+};
 
 /// Sends HTTP requests for every request: metadata, registration, tokens, MCP.
 ///
@@ -30,7 +32,8 @@ pub trait HttpClient: Send + Sync + fmt::Debug {
 }
 
 impl dyn HttpClient + '_ {
-    /// Sends `request` and reads the whole body, up to the cap of `options`.
+    /// Sends `request` and reads the whole body, up to the cap of `options`. The response's extensions
+    /// hold the request's [`RequestSecrets`], which its words are shown without.
     ///
     /// # Errors
     ///
@@ -42,7 +45,9 @@ impl dyn HttpClient + '_ {
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
         let (target, body_cap) = (options.target, options.body_cap);
-        let (head, mut body) = self.open(request, options).await?.into_parts();
+        let secrets = RequestSecrets::new(&request);
+        let (mut head, mut body) = self.open(request, options).await?.into_parts();
+        secrets.attach(&mut head.extensions);
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;

@@ -51,11 +51,13 @@ mod kind_error;
 mod metadata;
 pub mod record;
 mod redact;
+mod request_secrets;
 mod resource;
 mod sanitize;
 mod scopes;
 mod secret;
 mod server_url;
+mod server_words;
 mod settings;
 pub mod store;
 mod time;
@@ -76,7 +78,8 @@ pub use issuer::Issuer;
 pub use kind_error::{BoxError, ErrorKind, KindError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
-pub use redact::{redact_body, redact_text, redacted_url, url_without_query};
+pub use redact::{redact_text, redacted_url, url_without_query};
+pub use request_secrets::RequestSecrets;
 pub use resource::{Resource, ResourceMismatch};
 pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
 pub use scopes::{Scopes, ScopesError};
@@ -85,6 +88,7 @@ pub use secret::{
     RegistrationAccessToken,
 };
 pub use server_url::{ServerUrl, is_loopback};
+pub use server_words::ServerWords;
 pub use settings::{
     CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,

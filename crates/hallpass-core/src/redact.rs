@@ -1,4 +1,4 @@
-//! What a server says in words, made fit to be shown.
+//! What a server says in words, made fit to be shown where the request that it answers is not known.
 //!
 //! An `error_description` or the body of an error is written for users, and a server may put anything
 //! into it: control characters, markup, ten thousand lines, or the very token it refuses. So words
@@ -8,14 +8,10 @@
 
 mod url;
 
-use serde_json::Value;
-
 pub use self::url::{redacted_url, url_without_query};
 
 /// The most characters of a text that are kept.
 const MAX_SHOWN: usize = 200;
-/// A longer body is no message for users.
-const MAX_BODY: usize = 64 * 1024;
 /// The most letters of a word. German needs more, tokens need many more.
 const MAX_WORD: usize = 20;
 
@@ -44,56 +40,6 @@ pub fn redact_text(text: &str) -> Option<String> {
         shown.push_str(word);
     }
     any.then_some(shown)
-}
-
-/// The words in the body of an answer: of a JSON object those of the member that says what went wrong,
-/// of an HTML page its title, else those of the body itself.
-pub fn redact_body(body: &[u8]) -> Option<String> {
-    if body.len() > MAX_BODY {
-        return None;
-    }
-    let body = String::from_utf8_lossy(body);
-    if let Ok(value) = serde_json::from_str::<Value>(&body) {
-        return said(&value).and_then(redact_text);
-    }
-    let text = body.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with(['{', '[', '<']) {
-        // Broken JSON, or a page: nothing of it is a sentence but the title.
-        return title(text).and_then(redact_text);
-    }
-    redact_text(text)
-}
-
-/// The members that say what went wrong, the most telling first: those of OAuth, of MCP, of RFC 9457
-/// and of usual frameworks.
-const TELLING: [&str; 7] = [
-    "error_description",
-    "message",
-    "detail",
-    "msg",
-    "error",
-    "errors",
-    "title",
-];
-
-fn said(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Array(values) => said(values.first()?),
-        Value::Object(members) => TELLING
-            .iter()
-            .find_map(|name| members.get(*name).and_then(said)),
-        _ => None,
-    }
-}
-
-fn title(page: &str) -> Option<&str> {
-    // Lengths stay the same, so that places in one are places in the other.
-    let lower = page.to_ascii_lowercase();
-    let tag = lower.find("<title")?;
-    let begin = tag + lower[tag..].find('>')? + 1;
-    let end = begin + lower[begin..].find("</title")?;
-    Some(&page[begin..end])
 }
 
 /// The word, if it can't be a secret.

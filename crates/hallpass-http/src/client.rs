@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, HttpClient, HttpError, Remedy,
+    BoxFuture, HttpClient, HttpError, Remedy, RequestSecrets,
     http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -164,6 +164,10 @@ impl Client {
         *answer.status_mut() = response.status();
         *answer.version_mut() = response.version();
         *answer.headers_mut() = response.headers().clone();
+        let mut sent = request.headers().clone();
+        self.0.fill_in(&target.origin, &mut sent);
+        RequestSecrets::from_parts(sent, request.uri(), request.body())
+            .attach(answer.extensions_mut());
         let body = LimitedBody::new(response, policy, total, target.url);
         Ok(answer.map(|()| Body::new(body)))
     }

@@ -156,8 +156,11 @@ impl AuthorizedEndpoint {
                 .filter(|token| token.scheme() == AuthScheme::Dpop);
             if bound.is_some() && response.asks_for_dpop_nonce() {
                 if nonces == MAX_NONCES {
-                    let refused =
-                        TooManyChallenges::new(self.server(), budget.consumed() + nonces + 1);
+                    let refused = TooManyChallenges::new(
+                        self.server(),
+                        budget.consumed() + nonces + 1,
+                        &response,
+                    );
                     return Err(RequestError::too_many_challenges(refused, &response));
                 }
                 nonces += 1;
@@ -170,7 +173,8 @@ impl AuthorizedEndpoint {
                 return Ok(response);
             };
             if !budget.try_consume(response.status() == StatusCode::FORBIDDEN) {
-                let refused = TooManyChallenges::new(self.server(), budget.consumed() + 1);
+                let refused =
+                    TooManyChallenges::new(self.server(), budget.consumed() + 1, &response);
                 return Err(RequestError::too_many_challenges(refused, &response));
             }
             tracing::debug!(

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    HttpClient, HttpError, ServerUrl,
+    HttpClient, HttpError, RequestSecrets, ServerUrl,
     http::{HttpErrorKind, Redirects, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
@@ -92,13 +92,10 @@ impl Endpoint {
         }
         let mut followed = 0;
         loop {
-            let response = self
-                .http
-                .open(
-                    hop(request, &url, authorization)?,
-                    self.options_for(request),
-                )
-                .await?;
+            let hop = hop(request, &url, authorization)?;
+            let secrets = RequestSecrets::new(&hop);
+            let mut response = self.http.open(hop, self.options_for(request)).await?;
+            secrets.attach(response.extensions_mut());
             authorization.record_response(&url, response.headers());
             if !is_redirect(response.status()) {
                 return Ok(Response::new(response, url));

@@ -2,13 +2,15 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Diagnostic, Hint, HttpError, Remedy, ServerUrl, url_without_query};
+use hallpass_core::{
+    Diagnostic, Hint, HttpError, Remedy, ServerUrl, ServerWords, url_without_query,
+};
 use hallpass_session::SessionError;
 use http::{HeaderName, StatusCode};
 use url::Url;
 
 use crate::{
-    EventTooLarge,
+    EventTooLarge, Response,
     message_size::{self, Size},
 };
 
@@ -227,13 +229,20 @@ impl StdError for BodyTooLarge {}
 pub struct TooManyChallenges {
     server: ServerUrl,
     sent: usize,
+    words: Option<ServerWords>,
 }
 
 impl TooManyChallenges {
-    pub(crate) fn new(server: &ServerUrl, sent: usize) -> Self {
+    /// The last answer is `response`, whose challenge may say why (RFC 6750 §3).
+    pub(crate) fn new(server: &ServerUrl, sent: usize, response: &Response) -> Self {
+        let challenges = response.challenges();
+        let text = challenges
+            .iter()
+            .find_map(|it| it.error_description.as_deref());
         Self {
             server: server.clone(),
             sent,
+            words: text.and_then(|text| ServerWords::in_text(text, response.request_secrets())),
         }
     }
 
@@ -258,4 +267,9 @@ impl fmt::Display for TooManyChallenges {
     }
 }
 
-impl StdError for TooManyChallenges {}
+impl StdError for TooManyChallenges {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let words = self.words.as_ref();
+        words.map(|words| words as _)
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Diagnostic, Hint, Remedy, redact_body, url_without_query};
+use hallpass_core::{Diagnostic, Hint, Remedy, RequestSecrets, ServerWords, url_without_query};
 use http::{StatusCode, header::CONTENT_TYPE};
 use url::Url;
 
@@ -15,7 +15,9 @@ pub struct InvalidMessage {
     /// Without its query.
     url: Url,
     reason: &'static str,
-    words: Option<String>,
+    words: Option<ServerWords>,
+    /// Of the request, to be removed from the words.
+    secrets: Option<RequestSecrets>,
     is_other_media_type: bool,
 }
 
@@ -38,6 +40,7 @@ impl InvalidMessage {
             url: url_without_query(response.url()),
             reason,
             words: None,
+            secrets: response.request_secrets().cloned(),
             is_other_media_type,
         }
     }
@@ -45,6 +48,11 @@ impl InvalidMessage {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What the request carried that the words of an answer must not repeat.
+    pub fn request_secrets(&self) -> Option<&RequestSecrets> {
+        self.secrets.as_ref()
     }
 
     /// For another reason than the media type.
@@ -55,11 +63,10 @@ impl InvalidMessage {
         self
     }
 
-    /// With what the server says in the body, or in the beginning of it: ordinary words alone, no more
-    /// than a line of them.
+    /// With what the server says in the body, or in the beginning of it. It is the error's source.
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
-        self.words = redact_body(body);
+        self.words = ServerWords::in_body(body, self.secrets.as_ref());
         self
     }
 }
@@ -85,12 +92,13 @@ impl fmt::Display for InvalidMessage {
         write!(
             f,
             "{url} answered {status} with an invalid message: {reason}"
-        )?;
-        match &self.words {
-            Some(words) => write!(f, " (the server says: {words})"),
-            None => Ok(()),
-        }
+        )
     }
 }
 
-impl StdError for InvalidMessage {}
+impl StdError for InvalidMessage {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let words = self.words.as_ref();
+        words.map(|words| words as _)
+    }
+}

@@ -8,7 +8,8 @@ mod envelope;
 use std::fmt;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use hallpass_core::RequestSecrets;
+use serde_json::{Value, value::RawValue};
 
 pub use self::envelope::Malformed;
 
@@ -125,6 +126,19 @@ impl Message {
     pub fn is_error(&self) -> bool {
         let part = self.single().map(|part| &part.kind);
         matches!(part, Some(Kind::Response { is_error: true, .. }))
+    }
+
+    /// An error that does not repeat what its request carried: a host shows it and logs it. Any other
+    /// message stays as it is.
+    #[must_use]
+    pub fn without_secrets(self, secrets: Option<&RequestSecrets>) -> Self {
+        let clean = secrets.filter(|_| self.is_error()).and_then(|secrets| {
+            let mut message: Value = serde_json::from_slice(&self.bytes).ok()?;
+            let error = message.get_mut("error")?;
+            *error = secrets.remove_from_json(error)?;
+            Self::parse(message.to_string().into()).ok()
+        });
+        clean.unwrap_or(self)
     }
 
     /// The message's only part, unless it is a batch.

@@ -1,7 +1,7 @@
 //! What comes back.
 
 use bytes::{Bytes, BytesMut};
-use hallpass_core::{AuthScheme, Challenge, http::Body};
+use hallpass_core::{AuthScheme, Challenge, RequestSecrets, http::Body};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use url::Url;
 
@@ -69,6 +69,11 @@ impl Response {
     /// The session that the server names in this answer, when it is text.
     pub fn session_id(&self) -> Option<&str> {
         self.head.headers.get(MCP_SESSION_ID)?.to_str().ok()
+    }
+
+    /// What the request carried that this answer's words must not repeat.
+    pub fn request_secrets(&self) -> Option<&RequestSecrets> {
+        RequestSecrets::of_response(&self.head.extensions)
     }
 
     /// The [`challenges`] of this answer.

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Diagnostic, Hint, Remedy, redact_body, url_without_query};
+use hallpass_core::{Diagnostic, Hint, Remedy, RequestSecrets, ServerWords, url_without_query};
 use http::{StatusCode, header::RETRY_AFTER};
 
 use crate::Response;
@@ -13,7 +13,9 @@ pub struct UnexpectedStatus {
     status: StatusCode,
     url: String,
     retry_after: Option<String>,
-    words: Option<String>,
+    words: Option<ServerWords>,
+    /// Of the request, to be removed from the words.
+    secrets: Option<RequestSecrets>,
 }
 
 /// The longest `Retry-After` that is kept: a date has 29 characters.
@@ -35,14 +37,14 @@ impl UnexpectedStatus {
                 .filter(|value| value.len() <= MAX_RETRY_AFTER)
                 .map(str::to_owned),
             words: None,
+            secrets: response.request_secrets().cloned(),
         }
     }
 
-    /// With what the server says in the body, or in the beginning of it: ordinary words alone, no more
-    /// than a line of them.
+    /// With what the server says in the body, or in the beginning of it. It is the error's source.
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
-        self.words = redact_body(body);
+        self.words = ServerWords::in_body(body, self.secrets.as_ref());
         self
     }
 
@@ -91,12 +93,13 @@ impl Diagnostic for UnexpectedStatus {
 
 impl fmt::Display for UnexpectedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.url, self.status)?;
-        match &self.words {
-            Some(words) => write!(f, ": {words}"),
-            None => Ok(()),
-        }
+        write!(f, "{} answered {}", self.url, self.status)
     }
 }
 
-impl StdError for UnexpectedStatus {}
+impl StdError for UnexpectedStatus {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let words = self.words.as_ref();
+        words.map(|words| words as _)
+    }
+}

@@ -7,8 +7,11 @@ use hallpass_core::Scopes;
 use http::{Response, header};
 use serde_json::{Map, Value};
 
-/// The parameters of an answer; `None` when the body is no object.
-pub(crate) struct Answer(Option<Map<String, Value>>);
+/// The parameters of an answer; no members when the body is no object.
+pub(crate) struct Answer {
+    members: Option<Map<String, Value>>,
+    is_json: bool,
+}
 
 impl Answer {
     /// Reads the body as JSON, or as a form when it says that it is one: GitHub's servers answer so
@@ -23,22 +26,34 @@ impl Answer {
             head.eq_ignore_ascii_case(FORM)
         });
         if let Ok(Value::Object(map)) = serde_json::from_slice(body) {
-            return Self(Some(map));
+            return Self {
+                members: Some(map),
+                is_json: true,
+            };
         }
         let pairs = || form_urlencoded::parse(body);
-        Self(is_form.then(|| {
+        let members = is_form.then(|| {
             pairs()
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
                 .collect()
-        }))
+        });
+        Self {
+            members,
+            is_json: false,
+        }
     }
 
     pub(crate) fn is_object(&self) -> bool {
-        self.0.is_some()
+        self.members.is_some()
+    }
+
+    /// Whether it is an object of JSON, and no form.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.as_ref()?.get(name)
+        self.members.as_ref()?.get(name)
     }
 
     /// A text that is not empty.

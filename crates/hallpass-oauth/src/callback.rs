@@ -12,14 +12,14 @@
 
 use std::{borrow::Cow, fmt};
 
-use hallpass_core::{Diagnostic, Hint, Issuer, Remedy, Resource, redact_text};
+use hallpass_core::{Diagnostic, Hint, Issuer, Remedy, Resource, ServerWords};
 use oauth2::{CsrfToken, PkceCodeVerifier};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::{
-    error_response::{error_code, words},
+    error_response::{code_text, error_code},
     form::Form,
     token::TokenRequest,
 };
@@ -62,6 +62,7 @@ impl PendingAuthorization {
             Err(CallbackError {
                 redirect_uri: self.redirect_uri.clone(),
                 reason: Box::new(reason),
+                words: None,
             })
         };
         let response = Response::read(query);
@@ -78,10 +79,13 @@ impl PendingAuthorization {
             ([code], []) if !code.is_empty() => Ok(AuthorizationCode(SecretString::from(
                 code.as_ref().to_owned(),
             ))),
-            ([], [error]) => refuse(Reason::Refused {
-                code: error_code(error),
-                description: match response.error_description.as_slice() {
-                    [description] => redact_text(description),
+            ([], [error]) => Err(CallbackError {
+                redirect_uri: self.redirect_uri.clone(),
+                reason: Box::new(Reason::Refused {
+                    code: error_code(error),
+                }),
+                words: match response.error_description.as_slice() {
+                    [description] => ServerWords::in_text(description, None),
                     _ => None,
                 },
             }),
@@ -195,6 +199,8 @@ fn show_issuer(iss: &str) -> String {
 pub struct CallbackError {
     redirect_uri: String,
     reason: Box<Reason>,
+    #[source]
+    words: Option<ServerWords>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -214,14 +220,8 @@ enum Reason {
     WrongIssuer { expected: String, got: String },
     #[error("the callback can't be read: {0}")]
     Malformed(&'static str),
-    #[error(
-        "the authorization server refused the sign-in{}",
-        words(.code.as_deref(), .description.as_deref())
-    )]
-    Refused {
-        code: Option<String>,
-        description: Option<String>,
-    },
+    #[error("the authorization server refused the sign-in{}", code_text(.code.as_deref()))]
+    Refused { code: Option<String> },
 }
 
 /// What is wrong with a callback.
@@ -257,18 +257,14 @@ impl CallbackError {
     /// The server's error code (RFC 6749 §4.1.2.1), if it has the form of one.
     pub fn code(&self) -> Option<&str> {
         match &*self.reason {
-            Reason::Refused { code, .. } => code.as_deref(),
+            Reason::Refused { code } => code.as_deref(),
             _ => None,
         }
     }
 
-    /// The server's words: one bounded line without anything that could be a secret, a control
-    /// character or markup.
+    /// The server's words, which are also the error's source.
     pub fn description(&self) -> Option<&str> {
-        match &*self.reason {
-            Reason::Refused { description, .. } => description.as_deref(),
-            _ => None,
-        }
+        self.words.as_ref().map(ServerWords::as_str)
     }
 }
 
@@ -311,9 +307,7 @@ impl Diagnostic for CallbackError {
                 ),
             ],
             Reason::Malformed(_) => Vec::new(),
-            Reason::Refused { code, description } => {
-                crate::hint::for_code(code.as_deref(), description.as_deref())
-            }
+            Reason::Refused { code } => crate::hint::for_code(code.as_deref(), self.description()),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The server's own words about an error, cleaned: its code and its description.
+//! What a server says about an error: its code, and its words, cleaned.
 
 use bytes::Bytes;
-use hallpass_core::redact_text;
+use hallpass_core::{RequestSecrets, ServerWords};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, retry_after::RetryAfter};
@@ -11,10 +11,9 @@ const MAX_CODE: usize = 40;
 /// The length limit of a word between two underscores. `authorization` has 13.
 const MAX_CODE_WORD: usize = 15;
 
-/// What an authorization server says about an error (RFC 6749 §5.2, RFC 7591 §3.2.2).
+/// What an authorization server says about an error (RFC 6749 §5.2, RFC 7591 §3.2.2), but for its words.
 ///
-/// It holds no part of the answer's body but the error code and the words of the description that
-/// can't be a secret.
+/// It holds no part of the answer's body but the error code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorResponse {
@@ -22,37 +21,41 @@ pub struct ErrorResponse {
     pub status: StatusCode,
     /// The server's `error`, if it has the form of one.
     pub code: Option<String>,
-    /// The server's words: one bounded line without anything that could be a secret, a control
-    /// character or markup.
-    pub description: Option<String>,
     /// When the server wants the next request.
     pub retry_after: Option<RetryAfter>,
 }
 
 impl ErrorResponse {
-    pub(crate) fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        error: Option<&str>,
-        description: Option<&str>,
-    ) -> Self {
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, error: Option<&str>) -> Self {
         Self {
             status,
             code: error.and_then(error_code),
-            description: description.and_then(redact_text),
             retry_after: RetryAfter::from_headers(headers),
         }
     }
 
     pub(crate) fn read(response: &Response<Bytes>, answer: &Answer) -> Self {
-        let (error, description) = (answer.text("error"), answer.text("error_description"));
-        Self::new(response.status(), response.headers(), error, description)
+        let error = answer.text("error");
+        Self::new(response.status(), response.headers(), error)
     }
 
-    /// `: code, description`, or the one of them that is there.
-    pub(crate) fn words(&self) -> String {
-        words(self.code.as_deref(), self.description.as_deref())
+    /// `: code`, if there is one.
+    pub(crate) fn code_text(&self) -> String {
+        code_text(self.code.as_deref())
     }
+}
+
+/// The server's words in an answer. Of one with a success status, whose body may be anything, only the
+/// description counts.
+pub(crate) fn server_words(response: &Response<Bytes>, answer: &Answer) -> Option<ServerWords> {
+    let secrets = RequestSecrets::of_response(response.extensions());
+    let words = match answer.text("error_description") {
+        Some(text) if !answer.is_json() => ServerWords::in_text(text, secrets),
+        None if response.status().is_success() => None,
+        _ => ServerWords::in_body(response.body(), secrets),
+    };
+    // The code stands in the error itself.
+    words.filter(|words| answer.text("error") != Some(words.as_str()))
 }
 
 /// An `error` that has the form of one: words of one case with underscores between. Anything else may
@@ -67,11 +70,9 @@ pub(crate) fn error_code(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// `: code, description`, or the one of them that is there.
-pub(crate) fn words(code: Option<&str>, description: Option<&str>) -> String {
-    let words: Vec<&str> = [code, description].into_iter().flatten().collect();
-    let before = if words.is_empty() { "" } else { ": " };
-    format!("{before}{}", words.join(", "))
+/// `: code`, if there is one.
+pub(crate) fn code_text(code: Option<&str>) -> String {
+    code.map(|code| format!(": {code}")).unwrap_or_default()
 }
 
 #[cfg(test)]

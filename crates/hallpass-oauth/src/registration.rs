@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallpass_core::{
     ClientId, ClientSecret, Diagnostic, Hint, Registration, RegistrationAccessToken, Remedy,
-    Scopes, ServerMetadata, Timestamp, TokenEndpointAuthMethod,
+    Scopes, ServerMetadata, ServerWords, Timestamp, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
 };
 use http::{Request, Response, StatusCode};
@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     answer::Answer,
     client_auth::{AvailableCredentials, negotiate},
-    error_response::ErrorResponse,
+    error_response::{ErrorResponse, server_words},
     form::post,
     retry_after::RetryAfter,
     token::grant_type,
@@ -222,9 +222,11 @@ impl RegistrationPart {
 
 /// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (status {}){}", .response.status.as_u16(), .response.words())]
+#[error("{reason} (status {}){}", .response.status.as_u16(), .response.code_text())]
 pub struct RegistrationError {
     response: ErrorResponse,
+    #[source]
+    words: Option<ServerWords>,
     /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
     named: Vec<Option<RegistrationPart>>,
     reason: Reason,
@@ -253,6 +255,7 @@ impl RegistrationError {
         let description = answer.text("error_description");
         Self {
             response: ErrorResponse::read(response, answer),
+            words: server_words(response, answer),
             named: description.map_or_else(Vec::new, RegistrationPart::named_by),
             reason,
         }
@@ -267,7 +270,7 @@ impl RegistrationError {
         Self::new(response, &Answer::read(response), reason)
     }
 
-    /// What the server says.
+    /// What the server says, but for its words, which are the error's source.
     pub fn response(&self) -> &ErrorResponse {
         &self.response
     }

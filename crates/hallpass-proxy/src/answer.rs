@@ -22,6 +22,7 @@ impl Shared {
     /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
     /// server says beside it.
     pub(crate) async fn refusal(&self, response: Response) -> Result<Message, ProxyRequestError> {
+        let secrets = response.request_secrets().cloned();
         let status = UnexpectedStatus::new(&response);
         let body = match response.content() {
             Content::Events => return Err(status.into()),
@@ -34,7 +35,7 @@ impl Shared {
             }
         };
         match Message::parse(body.clone()) {
-            Ok(message) if message.is_error() => Ok(message),
+            Ok(message) if message.is_error() => Ok(message.without_secrets(secrets.as_ref())),
             _ => Err(status.with_body(&body).into()),
         }
     }
@@ -150,7 +151,7 @@ fn opening_answer(
     source: &InvalidMessage,
 ) -> Result<OpeningAnswer, ProxyRequestError> {
     let message = match Message::parse(bytes) {
-        Ok(message) => message,
+        Ok(message) => message.without_secrets(source.request_secrets()),
         Err(invalid) => {
             let why = source
                 .clone()

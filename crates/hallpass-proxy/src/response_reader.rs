@@ -128,6 +128,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     pub(crate) async fn pass(&mut self, message: Message, source: &InvalidMessage) {
+        let message = message.without_secrets(source.request_secrets());
         let response = message.single().and_then(|part| match &part.kind {
             Kind::Response { id, is_error } => Some((part, id, *is_error)),
             Kind::Request { .. } | Kind::Notification { .. } => None,

@@ -1,13 +1,14 @@
 //! From an answer to what rmcp makes of it.
 //!
-//! Statuses and bodies mean here what they mean to rmcp's own client, with five differences: of a body
-//! an error text repeats ordinary words alone; each status that is an error is [`UnexpectedStatus`],
+//! Statuses and bodies mean here what they mean to rmcp's own client, with five differences: an error
+//! does not repeat what authorized the request; each status that is an error is [`UnexpectedStatus`],
 //! with a remedy, and each body that is no message [`InvalidMessage`]; an error in the body of an answer
 //! is always about its request, whatever id the server wrote; a body that answers no request, or
 //! another, is an error instead of a call that never ends; and what a GET can't get by repeating ends
 //! the stream.
 
 use bytes::Bytes;
+use hallpass_core::RequestSecrets;
 use hallpass_mcp::{
     Content, InvalidMessage, Response, StreamResponse, Unanswered, UnexpectedStatus,
 };
@@ -61,7 +62,10 @@ async fn to_success(
             let body = read(response, limits.max_json_response_size).await?;
             let reason = match serde_json::from_slice(&body) {
                 Ok(message) => match about(message, outgoing.id()) {
-                    Ok(message) => return Ok(StreamableHttpPostResponse::Json(message, session)),
+                    Ok(message) => {
+                        let message = without_secrets(message, invalid.request_secrets());
+                        return Ok(StreamableHttpPostResponse::Json(message, session));
+                    }
                     Err(reason) => reason,
                 },
                 // Some servers answer `{}` or nothing where 202 is meant.
@@ -107,6 +111,25 @@ fn about(
     }
 }
 
+/// An error without what the request carried: hosts show it and log it. A result is what was asked for,
+/// and stays as it is.
+pub(crate) fn without_secrets(
+    message: ServerJsonRpcMessage,
+    secrets: Option<&RequestSecrets>,
+) -> ServerJsonRpcMessage {
+    let ServerJsonRpcMessage::Error(mut error) = message else {
+        return message;
+    };
+    let clean = secrets.and_then(|secrets| {
+        let clean = secrets.remove_from_json(&serde_json::to_value(&error.error).ok()?)?;
+        serde_json::from_value(clean).ok()
+    });
+    if let Some(clean) = clean {
+        error.error = clean;
+    }
+    ServerJsonRpcMessage::Error(error)
+}
+
 pub(crate) async fn to_failure(
     response: Response,
     outgoing: &Outgoing,
@@ -114,6 +137,7 @@ pub(crate) async fn to_failure(
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     let status = response.status();
     let session = response.session_id().map(str::to_owned);
+    let secrets = response.request_secrets().cloned();
     let failure = UnexpectedStatus::new(&response);
     let is_json = response.content() == Content::Json;
     // These keep their status: what refuses the request is not the JSON-RPC layer.
@@ -135,6 +159,7 @@ pub(crate) async fn to_failure(
     };
     if let Some(error) = error_in(&body).filter(|_| !keeps_status && is_json) {
         let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
+        let answer = without_secrets(answer, secrets.as_ref());
         return Ok(StreamableHttpPostResponse::Json(answer, session));
     }
     if outgoing.probes() && status.is_client_error() && !keeps_status && !is_passing(status) {

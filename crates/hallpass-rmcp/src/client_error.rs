@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Diagnostic, Hint, Remedy, sanitize_line};
+use hallpass_core::{Diagnostic, Hint, Remedy, ServerWords, sanitize_line};
 use rmcp::{
     model::ErrorData,
     service::{ClientInitializeError, ServiceError},
@@ -33,7 +33,10 @@ enum Cause {
         hints: Vec<Hint>,
     },
     /// The server's own JSON-RPC error.
-    Server(ErrorData),
+    Server {
+        error: ErrorData,
+        words: Option<ServerWords>,
+    },
 }
 
 impl ClientError {
@@ -55,7 +58,7 @@ impl ClientError {
     /// The JSON-RPC error that the server answered with, if that is the error.
     pub fn server_error(&self) -> Option<&ErrorData> {
         match &self.cause {
-            Cause::Server(error) => Some(error),
+            Cause::Server { error, .. } => Some(error),
             Cause::Transport | Cause::Told { .. } => None,
         }
     }
@@ -68,7 +71,7 @@ impl Diagnostic for ClientError {
                 .transport_error()
                 .map_or(Remedy::Report, Diagnostic::remedy),
             Cause::Told { remedy, .. } => *remedy,
-            Cause::Server(_) => Remedy::Report,
+            Cause::Server { .. } => Remedy::Report,
         }
     }
 
@@ -79,7 +82,7 @@ impl Diagnostic for ClientError {
                 behind.map(Diagnostic::hints).unwrap_or_default()
             }
             Cause::Told { hints, .. } => hints.clone(),
-            Cause::Server(_) => Vec::new(),
+            Cause::Server { .. } => Vec::new(),
         }
     }
 }
@@ -92,19 +95,22 @@ impl fmt::Display for ClientError {
                 None => f.write_str("the transport failed"),
             },
             Cause::Told { text, .. } => f.write_str(text),
-            Cause::Server(error) => {
-                let words = sanitize_line(&error.message);
-                let code = error.code.0;
-                write!(f, "the server answered with the error {code}: {words}")
+            Cause::Server { error, .. } => {
+                write!(f, "the server answered with the error {}", error.code.0)
             }
         }
     }
 }
 
 impl StdError for ClientError {
-    /// The cause of what is told: rmcp's own error says the same in other words.
+    /// The cause of what is told, or the server's words: rmcp's own error says the same in other words.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.transport_error().and_then(StdError::source)
+        match &self.cause {
+            Cause::Server { words, .. } => words.as_ref().map(|words| words as _),
+            Cause::Transport | Cause::Told { .. } => {
+                self.transport_error().and_then(StdError::source)
+            }
+        }
     }
 }
 
@@ -151,7 +157,10 @@ fn of_answer(error: &ErrorData) -> Cause {
             remedy,
             hints,
         },
-        None => Cause::Server(error.clone()),
+        None => Cause::Server {
+            words: ServerWords::cleaned(&error.message),
+            error: error.clone(),
+        },
     }
 }
 

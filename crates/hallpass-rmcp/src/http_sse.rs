@@ -29,6 +29,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
+    answer::without_secrets,
     error::RmcpError,
     outgoing::Outgoing,
     sessions::Sessions,
@@ -250,6 +251,7 @@ async fn read(
                     }
                     message => message,
                 };
+                let message = without_secrets(message, source.request_secrets());
                 let _ = answer.send(Ok(message));
             }
             _ => {

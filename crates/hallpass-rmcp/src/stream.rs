@@ -179,7 +179,7 @@ impl Awaited {
 
     /// An event as rmcp is to see it: an error is about the request, whatever id the server wrote, and
     /// what is no answer to it is left out, or is the end of it.
-    fn check(&mut self, event: Event) -> Sse {
+    fn check(&mut self, mut event: Event) -> Sse {
         let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
         let data = event
             .data
@@ -188,11 +188,8 @@ impl Awaited {
         let Some(data) = data else {
             return to_sse(event);
         };
-        let part = match Message::parse(Bytes::copy_from_slice(data.as_bytes())) {
-            Ok(message) => match message.single() {
-                Some(part) => part.clone(),
-                None => return to_sse(event),
-            },
+        let message = match Message::parse(Bytes::copy_from_slice(data.as_bytes())) {
+            Ok(message) => message.without_secrets(self.source.request_secrets()),
             Err(invalid) => {
                 let reason = self.source.clone().with_reason(invalid.reason);
                 let complaint = reason.with_body(&invalid.bytes);
@@ -203,12 +200,16 @@ impl Awaited {
                 return to_sse(event);
             }
         };
+        let Some(part) = message.single() else {
+            return to_sse(event);
+        };
         let code = part.raw_at(&["code"]).and_then(|code| code.parse().ok());
         let refusal = RequestRefusal::new(self.source.status(), code);
-        self.refusal = Some(refusal).filter(|refusal| {
-            matches!(part.kind, Kind::Response { is_error: true, .. })
-                && refusal.may_be_for_session()
-        });
+        self.refusal =
+            Some(refusal).filter(|refusal| message.is_error() && refusal.may_be_for_session());
+        if message.is_error() {
+            event.data = Some(String::from_utf8_lossy(&message.bytes).into_owned());
+        }
         match &part.kind {
             Kind::Response { id, is_error } if id.as_ref().is_none_or(|id| !self.is_its(id)) => {
                 if *is_error {

@@ -161,6 +161,14 @@ impl Exchange {
                 headers,
                 body,
             }) => Reply::exactly(code(status), &headers, body),
+            Some(Fault::Echo {
+                status,
+                media_type,
+                write,
+            }) => {
+                let headers = [("content-type".to_owned(), media_type.to_owned())];
+                Reply::exactly(code(status), &headers, write(&whole(&received)))
+            }
         };
         Ok(reply)
     }
@@ -172,6 +180,15 @@ impl Exchange {
         let sent = received.headers.get(name.as_str());
         sent.is_some_and(|sent| sent.as_bytes() == value.as_bytes())
     }
+}
+
+/// The request as it was received.
+fn whole(received: &Received) -> String {
+    let mut text = format!("{} {}", received.method, received.uri);
+    for (name, value) in header_pairs(&received.headers) {
+        text = format!("{text}\r\n{name}: {value}");
+    }
+    format!("{text}\r\n\r\n{}", String::from_utf8_lossy(&received.body))
 }
 
 fn web_page() -> Reply {

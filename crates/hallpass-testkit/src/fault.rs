@@ -61,6 +61,16 @@ pub enum Fault {
         /// The body.
         body: String,
     },
+    /// The server does nothing and answers with what `write` makes of the whole request: its line, its
+    /// headers and its body, as they were received.
+    Echo {
+        /// The status code.
+        status: u16,
+        /// The value of `Content-Type`.
+        media_type: &'static str,
+        /// Makes the body.
+        write: fn(&str) -> String,
+    },
     /// The server does nothing and closes the connection without an answer.
     DropRequest,
     /// The server does what was asked, then closes the connection: the answer is lost.

@@ -151,8 +151,8 @@ pub mod store {
 /// Foreign text, made safe to show.
 pub mod text {
     pub use hallpass_core::{
-        is_loopback, is_printable, quote, redact_body, redact_text, redacted_url, sanitize_line,
-        sanitize_text, url_without_query,
+        RequestSecrets, ServerWords, is_loopback, is_printable, quote, redact_text, redacted_url,
+        sanitize_line, sanitize_text, url_without_query,
     };
 }
 

@@ -181,7 +181,7 @@ impl Elicitor {
         let lead = format!("{} asks:", self.server);
         let lead = self.output.stderr_paint().tone(Tone::Name, &lead);
         self.output
-            .status(&format!("{lead} {}", text::indented(message)));
+            .status(&format!("{lead} {}", text::marked(message)));
     }
 
     fn declined(&self, what: &str) {

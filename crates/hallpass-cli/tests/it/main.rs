@@ -48,6 +48,7 @@ mod registered_client;
 mod script_contract;
 mod secrets;
 mod server_answers;
+mod server_words;
 mod shared_sign_in;
 #[cfg(unix)]
 mod signals;

@@ -17,25 +17,31 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, Timestamp};
+use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, ServerWords, Timestamp};
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::{answer::Answer, error_response::ErrorResponse, hint, retry_after::RetryAfter};
+use crate::{
+    answer::Answer,
+    error_response::{ErrorResponse, server_words},
+    hint,
+    retry_after::RetryAfter,
+};
 
 /// An answer without a token.
 ///
-/// It holds no part of the answer's body but the error code and the words of the description that
-/// can't be a secret.
+/// It holds no part of the answer's body but the error code, and [`ServerWords`] as its source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} (status {}{}){}",
     .class.text(),
     .response.status.as_u16(),
     .detail.map(|detail| format!(", {detail}")).unwrap_or_default(),
-    .response.words(),
+    .response.code_text(),
 )]
 pub struct TokenError {
     response: Box<ErrorResponse>,
+    #[source]
+    words: Option<ServerWords>,
     class: TokenErrorClass,
     detail: Option<Detail>,
     /// Whether the request carried a proof of possession.
@@ -80,13 +86,17 @@ impl TokenError {
             return Ok(answer);
         }
         let read = ErrorResponse::read(response, &answer);
-        Err(Self::new(read, error.is_some(), response.headers()))
+        Err(Self {
+            words: server_words(response, &answer),
+            ..Self::new(read, error.is_some(), response.headers())
+        })
     }
 
     fn new(response: ErrorResponse, has_error: bool, headers: &HeaderMap) -> Self {
         Self {
             class: classify(response.status, has_error, response.code.as_deref()),
             response: Box::new(response),
+            words: None,
             detail: None,
             with_proof: false,
             dpop_nonce: dpop_nonce(headers),
@@ -113,7 +123,7 @@ impl TokenError {
 
     fn without_token(response: &Response<Bytes>, detail: Detail) -> Self {
         let (status, headers) = (response.status(), response.headers());
-        let read = ErrorResponse::new(status, headers, None, None);
+        let read = ErrorResponse::new(status, headers, None);
         Self {
             detail: Some(detail),
             ..Self::new(read, false, headers)
@@ -123,8 +133,11 @@ impl TokenError {
     /// The error of an earlier answer, from what is stored of it.
     pub fn remembered(status: StatusCode, code: Option<&str>, description: Option<&str>) -> Self {
         let headers = HeaderMap::new();
-        let read = ErrorResponse::new(status, &headers, code, description);
-        Self::new(read, code.is_some(), &headers)
+        let read = ErrorResponse::new(status, &headers, code);
+        Self {
+            words: description.and_then(ServerWords::cleaned),
+            ..Self::new(read, code.is_some(), &headers)
+        }
     }
 
     /// The error of an answer; `None` when it is none.
@@ -156,10 +169,9 @@ impl TokenError {
         self.response.code.as_deref()
     }
 
-    /// The server's words: one bounded line without anything that could be a secret, a control
-    /// character or markup.
+    /// The server's words, which are also the error's source.
     pub fn description(&self) -> Option<&str> {
-        self.response.description.as_deref()
+        self.words.as_ref().map(ServerWords::as_str)
     }
 
     /// The answer's status.

@@ -4,7 +4,7 @@ use hallpass_oauth::{CallbackError, ClientAuthentication};
 use crate::{
     assert_hidden,
     authorization::{REDIRECT, begin},
-    form, hints, metadata, parameter, url,
+    form, hints, metadata, parameter, url, with_words,
 };
 
 fn advertising() -> ServerMetadata {
@@ -24,7 +24,7 @@ fn check(metadata: &ServerMetadata, query: &str, expected: &str) -> Option<Callb
             None
         }
         Err(error) => {
-            assert_eq!(error.to_string(), expected, "{query}");
+            assert_eq!(with_words(&error), expected, "{query}");
             Some(error)
         }
     }
@@ -143,7 +143,7 @@ fn callback_error_text_is_sanitized() {
     let error = check(
         m,
         "error=access_denied&error_description=The+user+said+no.&state=STATE",
-        &format!("{refused}: access_denied, The user said no."),
+        &format!("{refused}: access_denied; the server says: \"The user said no.\""),
     )
     .unwrap();
     assert_eq!(error.code(), Some("access_denied"));
@@ -151,7 +151,7 @@ fn callback_error_text_is_sanitized() {
     check(
         m,
         "error=access_denied&error_description=%3Cscript%3Ealert(1)%3C/script%3E%0D%0Ano&state=STATE",
-        &format!("{refused}: access_denied, … no"),
+        &format!("{refused}: access_denied; the server says: \"… no\""),
     );
     check(m, "error=%1B%5B31m&state=STATE", refused);
     check(

@@ -1,5 +1,7 @@
 //! A secret that a server repeats, wherever it repeats it, shows up nowhere.
 
+use std::error::Error as _;
+
 use bytes::Bytes;
 use hallpass_core::{
     AccessToken, AuthScheme, ClientId, ClientSecret, Diagnostic as _, Grant, RefreshToken,
@@ -67,8 +69,9 @@ macro_rules! all_of {
     ($error:expr, $description:expr) => {{
         let (error, description) = ($error, $description);
         format!(
-            "{error} {error:?} {error:#?} {:?} {description:?}",
+            "{error} {error:?} {error:#?} {:?} {description:?} {:?}",
             error.hints(),
+            error.source().map(ToString::to_string),
         )
     }};
 }
@@ -94,8 +97,7 @@ fn registration_device_exchange_and_par_errors_hide_echoed_secrets() {
     for (status, body) in echoes() {
         let response = answer(status, &body);
         if let Err(error) = registration_from_http(&response, REDIRECT, &metadata()) {
-            let text = all_of!(&error, &error.response().description);
-            assert_hidden(&text, CANARIES);
+            assert_hidden(&all_of!(&error, &error.response()), CANARIES);
         }
         let error = DeviceAuthorization::from_http(&response, None, NOW).unwrap_err();
         assert_hidden(&all_of!(&error), CANARIES);

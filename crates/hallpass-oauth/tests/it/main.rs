@@ -33,6 +33,12 @@ use url::Url;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 
+/// An error and the server's words, which are its source.
+fn with_words(error: &dyn std::error::Error) -> String {
+    let words = error.source().map(|words| format!("; {words}"));
+    format!("{error}{}", words.unwrap_or_default())
+}
+
 /// The hints of an error, as a host without commands of its own shows them.
 fn hints(error: &impl Diagnostic) -> String {
     let hints = error.hints();

@@ -9,7 +9,7 @@ use hallpass_oauth::{
 };
 use serde_json::{Value, json};
 
-use crate::{answer, authorization::REDIRECT, metadata, url};
+use crate::{answer, authorization::REDIRECT, metadata, url, with_words};
 
 fn methods(names: &[&str]) -> Vec<TokenEndpointAuthMethod> {
     let names = names.iter().map(|name| (*name).to_owned());
@@ -281,7 +281,7 @@ fn registration_management_needs_uri_and_token() {
 #[track_caller]
 fn check_refused(status: u16, body: &str, expected: &str, remedy: Remedy) {
     let error = registration_from_http(&answer(status, body), REDIRECT, &metadata()).unwrap_err();
-    assert_eq!(error.to_string(), expected);
+    assert_eq!(with_words(&error), expected);
     assert_eq!(error.remedy(), remedy, "{expected}");
     assert_eq!(
         !error.hints().is_empty(),
@@ -297,7 +297,7 @@ fn registration_error_has_remedy_and_hint() {
         (
             400,
             r#"{"error":"invalid_redirect_uri","error_description":"No."}"#,
-            ": invalid_redirect_uri, No.",
+            r#": invalid_redirect_uri; the server says: "No.""#,
             Remedy::Configure,
         ),
         (

@@ -9,7 +9,7 @@ use hallpass_oauth::{
 };
 use http::Response;
 
-use crate::{NOW, answer, hints};
+use crate::{NOW, answer, hints, with_words};
 
 fn error(status: u16, body: &str) -> TokenError {
     TokenResponse::from_http(&answer(status, body), AuthScheme::Bearer).unwrap_err()
@@ -154,8 +154,8 @@ fn token_error_text_has_class_status_and_words() {
         (
             400,
             r#"{"error":"invalid_grant","error_description":"Token  has\nexpired."}"#,
-            "the authorization server no longer accepts the grant (status 400): invalid_grant, \
-             Token has expired.",
+            "the authorization server no longer accepts the grant (status 400): invalid_grant; \
+             the server says: \"Token has expired.\"",
         ),
         (
             401,
@@ -163,7 +163,7 @@ fn token_error_text_has_class_status_and_words() {
             "the authorization server refused the request (status 401): invalid_client",
         ),
     ] {
-        assert_eq!(error(status, body).to_string(), expected);
+        assert_eq!(with_words(&error(status, body)), expected);
     }
 }
 

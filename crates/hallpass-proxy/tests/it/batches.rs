@@ -82,7 +82,7 @@ async fn batch_that_the_server_refuses_fails_under_each_id() {
     assert!(
         heard
             .iter()
-            .all(|line| line.contains("429 Too Many Requests: slow down"))
+            .all(|line| line.contains("429 Too Many Requests: the server says: \\\"slow down\\\""))
     );
 }
 

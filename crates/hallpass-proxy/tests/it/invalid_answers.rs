@@ -255,7 +255,7 @@ async fn invalid_answer_to_initialize_is_told_in_the_instructions() {
         (
             429,
             r#"{"error":"rate limit exceeded"}"#,
-            "429 Too Many Requests: rate limit exceeded",
+            r#"429 Too Many Requests: the server says: "rate limit exceeded""#,
         ),
         (200, r#"{"id":0,"result":{}}"#, "`jsonrpc`"),
         (
@@ -268,7 +268,7 @@ async fn invalid_answer_to_initialize_is_told_in_the_instructions() {
         (
             200,
             r#"{"jsonrpc":"2.0","id":0,"error":"busy"}"#,
-            "says: busy",
+            r#"says: "busy""#,
         ),
     ] {
         for as_events in [false, true] {

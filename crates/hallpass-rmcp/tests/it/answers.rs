@@ -62,7 +62,10 @@ async fn told(outcome: Result<StreamableHttpPostResponse, RmcpError>) -> String 
             told
         }
         Ok(_) => "something else".to_owned(),
-        Err(error) => format!("error: {error}"),
+        Err(error) => match Error::find_in_chain(&error).and_then(std::error::Error::source) {
+            Some(words) => format!("error: {error}; {words}"),
+            None => format!("error: {error}"),
+        },
     }
 }
 
@@ -134,7 +137,7 @@ fn success_is_an_answer_a_stream_or_accepted() {
         list,
         None,
         "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
-         it is an HTML page (the server says: Sign in)",
+         it is an HTML page; the server says: \"Sign in\"",
     );
     check(
         answer(200),
@@ -222,7 +225,10 @@ fn refusal_tells_the_words_of_the_server() {
         let answer = json(status, r#"{"error":"rate limit exceeded"}"#);
         let limits = StreamableHttpResponseLimits::default();
         let told = run(async { told(post(answer, "tools/list", None, limits).await).await });
-        assert!(told.ends_with(": rate limit exceeded"), "{told}");
+        assert!(
+            told.ends_with(r#"the server says: "rate limit exceeded""#),
+            "{told}"
+        );
     }
 }
 
@@ -262,7 +268,7 @@ fn failure_status_is_unexpected_status() {
     let page = |status| {
         answer(status)
             .with_header("content-type", "text/html")
-            .with_chunk("canary-4711")
+            .with_chunk("<p>canary-4711</p>")
     };
     check(
         page(400),
@@ -283,16 +289,18 @@ fn failure_status_is_unexpected_status() {
         "error: Client error: https://mcp.example.com/mcp answered 503 Service Unavailable",
     );
     check(
-        json(500, "canary-4711"),
+        json(500, "disk /dev/sda1 is full\nat line 7"),
         list,
         None,
-        "error: Client error: https://mcp.example.com/mcp answered 500 Internal Server Error",
+        "error: Client error: https://mcp.example.com/mcp answered 500 Internal Server Error; \
+         the server says: \"disk /dev/sda1 is full\"",
     );
     check(
         json(429, ERROR),
         list,
         None,
-        "error: Client error: https://mcp.example.com/mcp answered 429 Too Many Requests: no",
+        "error: Client error: https://mcp.example.com/mcp answered 429 Too Many Requests; \
+         the server says: \"no\"",
     );
     check(
         page(404),

@@ -1,6 +1,7 @@
 //! Servers of HTTP+SSE (MCP 2024-11-05), behind rmcp's streamable HTTP.
 
 use hallpass_core::{Diagnostic as _, Remedy};
+use hallpass_mcp::with_causes;
 use hallpass_mcp::{AuthorizedEndpoint, TransportKind};
 use hallpass_rmcp::{Client, ClientError, Error, transport};
 use hallpass_testkit::{Endpoint, Fault, McpServerOptions, ServerTransport};
@@ -250,7 +251,7 @@ async fn refusal_of_a_server_without_http_sse_is_the_answer() {
         fixture.server.once(Endpoint::Mcp, refused);
         let first = transport(fixture.client.clone(), &fixture.url);
         let error = ClientError::from(().serve(first).await.unwrap_err());
-        let text = error.to_string();
+        let text = with_causes(&error);
         assert!(text.contains(&format!("answered {status}")), "{text}");
         assert!(text.contains("not today"), "{text}");
     }

@@ -1,6 +1,7 @@
 //! What a host hears of an answer that is none: plain words, and what to do.
 
 use hallpass_core::{Diagnostic as _, Remedy};
+use hallpass_mcp::with_causes;
 use hallpass_rmcp::{ClientError, Transport, transport};
 use hallpass_testkit::ScriptedResponse;
 use http::Method;
@@ -52,7 +53,7 @@ const UNKNOWN: &str =
     "it is not known whether the server did what was asked; it was not asked again";
 
 fn check(error: &ClientError, text: &str, remedy: Remedy, hint: Option<&str>) {
-    assert_eq!(error.to_string(), text);
+    assert_eq!(with_causes(error), text);
     assert_eq!(error.remedy(), remedy, "{text}");
     let hints: Vec<_> = error.hints().iter().map(ToString::to_string).collect();
     assert_eq!(hints.first().map(String::as_str), hint, "{text}");
@@ -62,7 +63,7 @@ fn check(error: &ClientError, text: &str, remedy: Remedy, hint: Option<&str>) {
 async fn answer_that_is_no_message_is_told_in_plain_words() {
     let other_url = Some("this may not be the URL of an MCP endpoint");
     let page_words = "https://mcp.example.com/mcp answered 200 OK with an invalid message: it is an \
-                      HTML page (the server says: Sign in)";
+                      HTML page: the server says: \"Sign in\"";
     check(
         &called([page()]).await,
         page_words,
@@ -80,13 +81,13 @@ async fn answer_that_is_no_message_is_told_in_plain_words() {
     let again = [opened("s-2"), answer(202)];
     check(
         &called(lost().into_iter().chain(again).chain(lost())).await,
-        "https://mcp.example.com/login answered 404 Not Found: no",
+        "https://mcp.example.com/login answered 404 Not Found: the server says: \"no\"",
         Remedy::Configure,
         other_url,
     );
     check(
         &called([answer(500).with_chunk("oops")]).await,
-        "https://mcp.example.com/mcp answered 500 Internal Server Error: oops",
+        "https://mcp.example.com/mcp answered 500 Internal Server Error: the server says: \"oops\"",
         Remedy::Report,
         None,
     );
@@ -154,7 +155,8 @@ async fn error_of_the_server_is_its_own_word_on_one_line() {
         json(200, &error.to_string()),
         events(&format!("data: {error}\n\n")),
     ] {
-        let text = "the server answered with the error -32602: no hint: run this";
+        let text =
+            "the server answered with the error -32602: the server says: \"no hint: run this\"";
         check(&called([answer]).await, text, Remedy::Report, None);
     }
 }

@@ -21,6 +21,7 @@ mod proactive_refresh;
 mod proof;
 mod redaction;
 mod refresh_outcome;
+mod server_words;
 mod service_sign_in;
 mod sign_in;
 mod sign_in_backoff;

@@ -52,9 +52,9 @@ async fn secrets_never_appear_in_output() {
 
     let mut seen: Vec<String> = Vec::new();
     for fault in [
-        Fault::Says(500, r#"{"error":"oops","error_description":"body-canary"}"#),
+        Fault::Says(500, r#"{"error":"oops","input":"body-canary"}"#),
         Fault::Says(200, "body-canary"),
-        Fault::Says(400, "body-canary"),
+        Fault::Says(400, r#"{"request":"body-canary"}"#),
         Fault::Says(401, "<html>body-canary</html>"),
         Fault::LostAfter,
         Fault::Terse,
