@@ -17,6 +17,7 @@ mod exit;
 mod global_options;
 mod network;
 mod open_server;
+mod open_sign_in;
 mod output;
 mod paint;
 mod passphrase;

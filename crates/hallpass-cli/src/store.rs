@@ -162,6 +162,7 @@ fn is_empty_folder(folder: &Path) -> bool {
             [
                 "options",
                 "capabilities",
+                "sign-ins",
                 "config.toml",
                 ".config.toml.lock",
             ]

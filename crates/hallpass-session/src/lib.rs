@@ -81,6 +81,7 @@ mod proactive_refresh;
 mod proof;
 mod refresh_engine;
 mod refresh_outcome;
+mod refused_scopes;
 mod service_sign_in;
 mod session;
 mod session_inner;

@@ -11,9 +11,11 @@ use crate::{
     config::Config,
     exit::{Code, CommandError},
     open_server,
+    open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
-    setup::{Options, Setup, User},
+    setup::{self, Options, Setup, User},
+    store,
     terminal::Terminal,
 };
 
@@ -48,12 +50,16 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             "`--device` can't be used with `--non-interactive`",
         ));
     }
+    let url = &login.server.url;
+    let key = setup::key(program, url, login.server.account.as_deref())?;
+    let open_sign_in = OpenSignIn::new(&key, &store::folder(program)?);
     let user = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
             program.output.clone(),
             !login.no_browser,
-        );
+        )
+        .noting(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),

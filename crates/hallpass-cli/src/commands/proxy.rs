@@ -12,6 +12,7 @@ use hallpass_proxy::Proxy as Served;
 
 use crate::{
     exit::CommandError,
+    open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
@@ -42,7 +43,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let key = setup::key(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
     let interactive = proxy.interactive && program.environment.is_interactive();
-    let user = interactive.then(|| user(proxy, program));
+    let user = interactive.then(|| user(proxy, OpenSignIn::new(&key, &folder), program));
     let (server, configured) = server::configured(program, &proxy.server, user)?;
     let login = format!(
         "run `{}` in a terminal",
@@ -75,9 +76,10 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
 }
 
 /// Standard input belongs to the host, so the user is not prompted.
-fn user(proxy: &Proxy, program: &Program) -> User {
-    let terminal =
-        Terminal::new(&program.environment, program.output.clone(), true).without_typing();
+fn user(proxy: &Proxy, open_sign_in: OpenSignIn, program: &Program) -> User {
+    let terminal = Terminal::new(&program.environment, program.output.clone(), true)
+        .without_typing()
+        .noting(open_sign_in);
     User {
         device: false,
         interaction: Arc::new(terminal),

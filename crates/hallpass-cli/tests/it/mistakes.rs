@@ -1,6 +1,8 @@
 //! Mistakes at a terminal, and the message that helps.
 
-use hallpass_testkit::{Endpoint, Fault, McpServer, McpServerOptions, PlannedFault, When};
+use hallpass_testkit::{
+    AuthorizationServerOptions, Endpoint, Fault, McpServer, McpServerOptions, PlannedFault, When,
+};
 
 use crate::{first_steps::Newcomer, program::Fixture};
 
@@ -176,4 +178,24 @@ async fn open_server_needs_no_sign_in() {
         let said = format!("error: {url} needs no token: it answers without one\n");
         assert_eq!(ended.stderr, said, "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn login_after_a_refused_call_requests_the_refused_scopes() {
+    let issuer = AuthorizationServerOptions::default();
+    let protect = |options: &mut McpServerOptions| {
+        options.protection.challenge_scope = Some("read".to_owned());
+        options.protection.call_scope = Some("write".to_owned());
+    };
+    let fixture = Fixture::with(issuer, protect).await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(3);
+    let hint = format!("  hint: hallpass login {url}\n");
+    assert!(ended.stderr.ends_with(&hint), "{}", ended.stderr);
+    fixture.login(&[]).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
+    let scopes: Vec<_> = asked.iter().map(|asked| asked.parameter("scope")).collect();
+    assert_eq!(scopes, [Some("read"), Some("read write")]);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
 }
