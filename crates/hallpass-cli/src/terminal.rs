@@ -1,6 +1,14 @@
 //! A user at a terminal: where a login shows its URL and says what it does.
 
-use std::{io::stdin, sync::Arc, thread, time::Duration};
+use std::{
+    io::stdin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use hallpass::{
     BoxFuture, Clock as _, SystemClock,
@@ -29,6 +37,8 @@ pub(crate) struct Terminal {
     output: Output,
     opens_browser: bool,
     typed: InputLines,
+    /// Whether the user is done, so that a browser that ends matters no more.
+    is_over: Arc<AtomicBool>,
     open_sign_in: Option<Arc<OpenSignIn>>,
 }
 
@@ -73,6 +83,7 @@ impl Terminal {
             output,
             opens_browser,
             typed: InputLines::new(environment),
+            is_over: Arc::default(),
             open_sign_in: None,
         }
     }
@@ -137,7 +148,15 @@ impl Interaction for Terminal {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.opens_browser {
-                browser::open(url, &self.environment)
+                let (output, is_over) = (self.output.clone(), Arc::clone(&self.is_over));
+                let visit = url.clone();
+                browser::open(url, &self.environment, move |failed| {
+                    if !is_over.load(Ordering::SeqCst) {
+                        output.status(&format!(
+                            "the browser was not opened: {failed}; to sign in, visit\n\n  {visit}\n"
+                        ));
+                    }
+                })
             } else {
                 Err(OpenError::Declined)
             }
@@ -152,6 +171,7 @@ impl Interaction for Terminal {
         match event {
             LoginEvent::WaitingForProcess { holder } => self.show_other_process(holder),
             LoginEvent::CodeReceived | LoginEvent::SignedIn { .. } => {
+                self.is_over.store(true, Ordering::SeqCst);
                 if let Some(open) = &self.open_sign_in {
                     open.remove();
                 }
@@ -165,6 +185,8 @@ impl Interaction for Terminal {
                     .status(&format!("signing in to {resource} at {issuer}"));
             }
             LoginEvent::OpenUrl(visit) => {
+                self.is_over.store(false, Ordering::SeqCst);
+                tracing::info!("waiting for the browser at {}", visit.redirect_uri);
                 if let Some(open) = &self.open_sign_in {
                     open.write(visit.url);
                 }

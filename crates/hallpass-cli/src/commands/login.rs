@@ -79,6 +79,18 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     }
     let setup = Setup::new(program, &login.server, options, user).await?;
     warn_config_mismatch(&setup, program)?;
+    if let Some(scope) = login
+        .server
+        .options
+        .scope
+        .as_ref()
+        .filter(|scope| scope.contains(','))
+    {
+        let apart = scope.replace(',', " ");
+        program.output.status(&format!(
+            "note: `{scope}` has a comma, and scopes are separated by spaces: --scope '{apart}'"
+        ));
+    }
     let token = if is_there {
         setup.hallpass.login().await.map_err(CommandError::from)
     } else {

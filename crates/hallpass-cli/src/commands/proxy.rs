@@ -58,6 +58,15 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     if interactive {
         served = served.interactive();
     }
+    if program.environment.stdin_is_terminal() {
+        let line = ServerRef::new(&key, program)
+            .keeping(&proxy.server)
+            .line("proxy");
+        program.output.status(&format!(
+            "note: this waits for an MCP host on standard input; put `{line}` into the host's \
+             configuration; Ctrl-C ends it"
+        ));
+    }
     let (input, output, written) = stdio::open()?;
     let mut stopped = None;
     let stop = async { stopped = Some(program.stopping().await) };
