@@ -11,13 +11,12 @@ use url::Url;
 use crate::{child, environment::Environment};
 
 /// Starts a browser at `url` and does not wait for it. A command whose program is not installed is
-/// skipped. One that ends with an error is reported to `failed` when that happens.
+/// skipped. One that ends with an error goes to `report` when that happens.
 pub(crate) fn open(
     url: &Url,
     environment: &Environment,
-    failed: impl FnOnce(String) + Send + 'static,
+    report: impl FnOnce(String) + Send + 'static,
 ) -> Result<(), OpenError> {
-    let report = failed;
     let commands = open_commands(desktop(environment), environment.get("BROWSER"), url)?;
     let mut failed = OpenError::new("no command opens a URL here");
     for words in &commands {
@@ -28,11 +27,12 @@ pub(crate) fn open(
             Ok(mut child) => {
                 let program = program.clone();
                 // Waited for when it ends, so that it does not stay behind as a zombie.
-                std::thread::spawn(move || match child.wait() {
-                    Ok(ended) if !ended.success() => {
-                        report(format!("`{program}` ended with {ended}"))
+                std::thread::spawn(move || {
+                    if let Ok(ended) = child.wait()
+                        && !ended.success()
+                    {
+                        report(format!("`{program}` ended with {ended}"));
                     }
-                    _ => {}
                 });
                 return Ok(());
             }

@@ -5,7 +5,7 @@
 //! saw last.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -85,7 +85,7 @@ pub(crate) fn tools() -> Vec<CompletionCandidate> {
 /// The words of the line, as far as they are text.
 fn words() -> Vec<String> {
     let words = std::env::args_os().skip_while(|word| word != OsStr::new("--"));
-    let text = words.skip(1).map(|word| word.into_string());
+    let text = words.skip(1).map(OsString::into_string);
     text.filter_map(Result::ok).collect()
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     io::{Write, stderr},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -90,6 +91,7 @@ impl StatusLine {
 
     /// Shows what was said last until `work` is done.
     pub(super) async fn until<T>(&self, work: impl Future<Output = T>) -> T {
+        let work = std::pin::pin!(work);
         self.draw_until(SystemClock.monotonic(), SHOW_DELAY, work)
             .await
     }
@@ -99,7 +101,7 @@ impl StatusLine {
         &self,
         what: &str,
         begun: Duration,
-        work: impl Future<Output = T>,
+        work: Pin<&mut impl Future<Output = T>>,
     ) -> T {
         let before = std::mem::replace(&mut self.lock().words, text::line(what));
         let done = self.draw_until(begun, Duration::ZERO, work).await;
@@ -111,12 +113,11 @@ impl StatusLine {
         &self,
         begun: Duration,
         mut pause: Duration,
-        work: impl Future<Output = T>,
+        mut work: Pin<&mut impl Future<Output = T>>,
     ) -> T {
         if !self.is_there() {
             return work.await;
         }
-        let mut work = std::pin::pin!(work);
         let depth = {
             let mut shown = self.lock();
             shown.waits += 1;

@@ -5,12 +5,12 @@ use std::{sync::atomic::Ordering, time::Duration};
 use hallpass_core::{
     CredentialStore, Diagnostic as _, Hint, Remedy, Scopes, SignInReason, store::LockKind,
 };
-use hallpass_session::{Session, SessionError, SignInRequest, Token};
+use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, Token};
 use tokio::task::JoinSet;
 
 use crate::{
     fakes::TestStore,
-    fixture::{Fixture, bare, insufficient, serial},
+    fixture::{Fixture, bare, insufficient, need, serial},
 };
 
 /// How many processes start a sign-in at once.
@@ -143,4 +143,21 @@ async fn session_without_authorizer_does_not_wait_for_the_sign_in_of_another_pro
         let refused = session.handle_challenge(token.as_ref(), &challenges).await;
         assert_eq!(refused.unwrap_err().hints(), []);
     }
+}
+
+#[tokio::test]
+async fn request_without_a_user_does_not_wait_for_an_open_sign_in() {
+    let fixture = Fixture::empty();
+    fixture.authorizer.gate.shut();
+    let session = fixture.session();
+    let open = session.clone();
+    let open = tokio::spawn(async move { open.sign_in(SignInRequest::default()).await });
+    fixture.authorizer.gate.arrived(1).await;
+    // The same session, and one of another process of the same user.
+    for session in [session, fixture.session()] {
+        let token = tokio::time::timeout(Duration::from_secs(20), session.token()).await;
+        assert_eq!(need(&token.unwrap().unwrap_err()), SignInNeed::First);
+    }
+    fixture.authorizer.gate.open();
+    open.await.unwrap().unwrap();
 }

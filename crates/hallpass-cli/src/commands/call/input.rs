@@ -52,7 +52,9 @@ impl Word {
                 Ok(value) => Ok(Self::Json(key.to_owned(), value)),
                 Err(error) => Err(CommandError::usage(format!("`{value}` is not JSON"))
                     .context(error)
-                    .hint(format!("what comes after `{key}:=` is JSON; `{key}=` takes text"))),
+                    .hint(format!(
+                        "what comes after `{key}:=` is JSON; `{key}=` takes text"
+                    ))),
             },
             None => Ok(Self::InputLines(key.to_owned(), value.to_owned())),
         }
