@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{
-    Parser,
+    CommandFactory as _, FromArgMatches as _, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -21,12 +21,33 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// The options below a heading that `-h` shows: those that most calls need. `--help` shows all.
+const SHORT_HELP: &[&str] = &[
+    "json",
+    "verbose",
+    "non_interactive",
+    "scope",
+    "client_id",
+    "header",
+];
+
 impl Arguments {
+    /// The command line, with a short `-h`.
+    pub(crate) fn described() -> clap::Command {
+        with_short_help(Self::command())
+    }
+
     /// Reads the command line of this process.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        Self::try_parse().map_err(|mut error| {
+        let matches = Self::described().try_get_matches();
+        let read = matches.and_then(|matches| {
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::described()))
+        });
+        read.map_err(|mut error| {
             let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-            if let Some(tip) = tip(error.kind(), words) {
+            if let Some(tip) = tip(error.kind(), &words.collect::<Vec<_>>()) {
+                // What clap suggests there is an option that only looks alike.
+                error.remove(ContextKind::SuggestedArg);
                 let tip = ContextValue::StyledStrs(vec![tip.into()]);
                 error.insert(ContextKind::Suggested, tip);
             }
@@ -35,12 +56,43 @@ impl Arguments {
     }
 }
 
-/// Advice for `hallpass add URL`, which lacks a name.
-fn tip(kind: ErrorKind, words: impl Iterator<Item = String>) -> Option<String> {
-    let mut after = words.skip_while(|word| word != "add").skip(1);
-    let url = after.next().filter(|word| word.contains('/'))?;
-    let lacks_name = kind == ErrorKind::MissingRequiredArgument;
-    lacks_name.then(|| format!("choose a name for the server: hallpass add NAME {url}"))
+fn with_short_help(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let is_shown = SHORT_HELP.contains(&argument.get_id().as_str());
+        let is_apart = argument.get_help_heading().is_some();
+        argument.hide_short_help(is_apart && !is_shown)
+    });
+    command.mut_subcommands(with_short_help)
+}
+
+/// Advice where the command tells more than clap knows.
+fn tip(kind: ErrorKind, words: &[String]) -> Option<String> {
+    const COMMANDS: [&str; 4] = ["add", "call", "exec", "import"];
+    let at = words
+        .iter()
+        .position(|it| COMMANDS.contains(&it.as_str()))?;
+    let next = words.get(at + 1).map(String::as_str);
+    match (words[at].as_str(), kind) {
+        ("add", ErrorKind::MissingRequiredArgument) => {
+            let url = next.filter(|word| word.contains('/'))?;
+            Some(format!(
+                "choose a name for the server: hallpass add NAME {url}"
+            ))
+        }
+        ("call", ErrorKind::MissingRequiredArgument) => {
+            Some(format!("`hallpass tools {}` lists the tools", next?))
+        }
+        ("call", ErrorKind::UnknownArgument) => {
+            Some("the arguments of a tool have no dashes: `name=value`".to_owned())
+        }
+        ("exec", ErrorKind::UnknownArgument) => {
+            Some("`--` stands before the command: hallpass exec URL -- COMMAND".to_owned())
+        }
+        ("import", ErrorKind::UnknownArgument) => {
+            Some("it finds the files itself; `--from PROGRAM` names a program".to_owned())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,12 @@ use url::Url;
 use crate::{child, environment::Environment};
 
 /// Starts a browser at `url` and does not wait for it. A command whose program is not installed is
-/// skipped.
-pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError> {
+/// skipped. One that ends with an error goes to `report` when that happens.
+pub(crate) fn open(
+    url: &Url,
+    environment: &Environment,
+    report: impl FnOnce(String) + Send + 'static,
+) -> Result<(), OpenError> {
     let commands = open_commands(desktop(environment), environment.get("BROWSER"), url)?;
     let mut failed = OpenError::new("no command opens a URL here");
     for words in &commands {
@@ -21,8 +25,15 @@ pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError
         };
         match start(program, arguments, environment) {
             Ok(mut child) => {
+                let program = program.clone();
                 // Waited for when it ends, so that it does not stay behind as a zombie.
-                std::thread::spawn(move || child.wait());
+                std::thread::spawn(move || {
+                    if let Ok(ended) = child.wait()
+                        && !ended.success()
+                    {
+                        report(format!("`{program}` ended with {ended}"));
+                    }
+                });
                 return Ok(());
             }
             Err(error) => {
@@ -65,8 +76,13 @@ mod tests {
     #[test]
     fn missing_program_is_skipped() {
         let url = Url::parse("https://as.example/").unwrap();
-        let open =
-            |browser: &str| open(&url, &Environment::from_variables(&[("BROWSER", browser)]));
+        let open = |browser: &str| {
+            open(
+                &url,
+                &Environment::from_variables(&[("BROWSER", browser)]),
+                drop,
+            )
+        };
         assert!(open("/nonexistent/browser:/bin/true").is_ok());
         let failed = open("/nonexistent/browser:/nonexistent/other").unwrap_err();
         assert_eq!(failed.to_string(), "can't start `/nonexistent/other`");

@@ -125,7 +125,7 @@ pub(crate) async fn run(
         Command::Doctor(command) => doctor::run(command, program).await,
         Command::Token(token) => token::run(token, program).await,
         Command::Exec(exec) => exec::run(exec, program).await,
-        Command::Completions(completions) => completions::run(completions, cli(), program),
+        Command::Completions(completions) => completions::run(completions, program),
         Command::Man(man) => man::run(man, cli(), program),
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,

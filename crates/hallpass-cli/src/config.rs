@@ -26,7 +26,7 @@ use toml_edit::{Document, Item, Key};
 use crate::{
     exit::CommandError,
     program::Program,
-    server_options::{ServerOptions, url_hint},
+    server_options::{ServerOptions, server_url, url_hint},
     text, trusted,
 };
 
@@ -241,16 +241,22 @@ impl Config {
             let failed = CommandError::usage(format!(
                 "`{server}` is not the URL of an MCP server, nor the name of one{file}"
             ));
+            // A server may be missing because of what is wrong in the file.
+            let fault = self.faults.iter().find(|fault| fault.name.is_none());
             let names = self.servers.keys().map(String::as_str);
             return Err(match text::nearest(server, names) {
                 Some(name) => failed.hint(format!("did you mean `{name}`?")),
-                None if is_name(server) && !server.contains('.') => failed.hint(format!(
-                    "`hallpass add {server} URL` adds a server of that name"
-                )),
-                None => failed.hint(url_hint(server)),
+                None => match fault {
+                    Some(fault) => failed.hint(fault.what.clone()),
+                    None if is_name(server) && !server.contains('.') => failed.hint(format!(
+                        "`hallpass add {server} URL` adds a server of that name"
+                    )),
+                    None if server.contains(char::is_whitespace) => failed.hint(NAME_FORM),
+                    None => failed.hint(url_hint(server)),
+                },
             });
         }
-        let server = ServerUrl::parse(server).map_err(CommandError::usage)?;
+        let server = server_url(server)?;
         Ok(CredentialKey::new(server).with_account(account.unwrap_or_default()))
     }
 

@@ -7,7 +7,23 @@ use std::{
     path::PathBuf,
 };
 
-use crate::exit::CommandError;
+use crate::{exit::CommandError, text};
+
+/// How the program's own variables begin, and how they go on.
+const PREFIX: &str = "HALLPASS_";
+const VARIABLES: &[&str] = &[
+    "CA_CERTIFICATE",
+    "COMPLETE",
+    "CONFIG",
+    "HOME",
+    "KEY_STORE",
+    "LOG",
+    "NON_INTERACTIVE",
+    "PASSPHRASE",
+    "TOKEN",
+    "TOKEN_AUTHORIZATION",
+    "TOKEN_DPOP",
+];
 
 /// What the program takes from its environment. A variable set to nothing counts as unset.
 #[derive(Clone)]
@@ -68,6 +84,25 @@ impl Environment {
             stderr_is_terminal: false,
             is_interactive: false,
         }
+    }
+
+    /// A variable that only looks like one of the program's, and the one that may be meant.
+    pub(crate) fn misspelled(&self) -> Option<(&str, String)> {
+        for name in self.variables.keys() {
+            let Some(rest) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            let is_named = self.passphrase_variable.as_ref() == Some(name);
+            if is_named || VARIABLES.contains(&rest) {
+                continue;
+            }
+            // The user chooses the names of variables that hold tokens.
+            let meant = text::nearest(rest, VARIABLES.iter().copied());
+            if let Some(meant) = meant.filter(|meant| !meant.starts_with("TOKEN")) {
+                return Some((name, format!("{PREFIX}{meant}")));
+            }
+        }
+        None
     }
 
     /// A variable's value, unless it is unset, empty or no text.

@@ -11,12 +11,15 @@ mod child;
 mod client;
 mod client_credentials;
 mod commands;
+mod completion;
 mod config;
 mod environment;
 mod exit;
 mod global_options;
+mod named_waits;
 mod network;
 mod open_server;
+mod open_sign_in;
 mod output;
 mod paint;
 mod passphrase;
@@ -41,6 +44,9 @@ use clap::CommandFactory as _;
 use crate::{arguments::Arguments, environment::Environment, output::Output, program::Program};
 
 fn main() -> ExitCode {
+    if let Some(answered) = completion::answer() {
+        return answered;
+    }
     let environment = Environment::read();
     let Arguments {
         global: mut options,
@@ -59,6 +65,11 @@ fn main() -> ExitCode {
     if let Err(failed) = output.log_to_stderr(options.verbose, &environment) {
         return output.failed(&failed);
     }
+    if let Some((name, meant)) = environment.misspelled() {
+        output.status(&format!(
+            "warning: `{name}` is not a variable of this program; did you mean `{meant}`?"
+        ));
+    }
     let mut runtime = if command.is_long_running() {
         tokio::runtime::Builder::new_current_thread()
     } else {
@@ -73,6 +84,7 @@ fn main() -> ExitCode {
     }
     let mut program = Program::new(options, environment, output);
     program.may_create_config = command.may_create_config();
+    program.names_waits = !command.is_long_running();
     program.watch_blocked_main_task(&runtime);
     let ended = runtime.block_on(async {
         let ended = tokio::select! {

@@ -21,7 +21,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use self::status::{StatusHold, StatusLine};
+use hallpass::{Clock as _, SystemClock};
+
+use self::status::{SILENT_AFTER, StatusHold, StatusLine};
 pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
     environment::{Environment, Stream},
@@ -84,6 +86,27 @@ impl Output {
     /// Shows on a terminal what was [set](Self::now_waiting) to be waited for until `work` is done.
     pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
         self.status.until(work).await
+    }
+
+    /// Waits for the answer of a server, and names the one that gives none within seconds.
+    pub(crate) async fn while_silent<T>(&self, url: &str, work: impl Future<Output = T>) -> T {
+        let begun = SystemClock.monotonic();
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = SystemClock.sleep(SILENT_AFTER) => {}
+        }
+        let what = format!("waiting for {url}");
+        if self.status.is_there() {
+            return self.status.instead(&what, begun, work).await;
+        }
+        self.status(&format!("{what} ({} s)", SILENT_AFTER.as_secs()));
+        work.await
+    }
+
+    /// Whether a status line is shown already.
+    pub(crate) fn shows_status(&self) -> bool {
+        self.status.is_shown()
     }
 
     /// Changes the text of the status line.
@@ -150,10 +173,15 @@ impl Output {
                 .with_target("hallpass", Level::TRACE)
                 .with_default(Level::INFO),
         };
+        // A user who asked for no log reads a warning like those of the program itself.
+        let is_log = verbose > 0 || environment.get("HALLPASS_LOG").is_some();
+        let lead = if is_log { "" } else { "warning: " };
         let talk = self.talk;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(move || Log(talk))
+            .with_writer(move || Log(talk, lead))
             .with_ansi(self.talk.is_on())
+            .with_level(is_log)
+            .with_target(is_log)
             .without_time();
         tracing_subscriber::registry()
             .with(lines.with_filter(targets))
@@ -293,12 +321,13 @@ impl Output {
     }
 }
 
-/// Standard error as the log sees it: each event is written at once.
-struct Log(Paint);
+/// Standard error as the log sees it: each event is written at once, after these words.
+struct Log(Paint, &'static str);
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let lines = self.0.sanitize_log(&String::from_utf8_lossy(event));
+        let text = String::from_utf8_lossy(event);
+        let lines = self.0.sanitize_log(&format!("{}{text}", self.1));
         stderr().write_all(lines.as_bytes())?;
         Ok(event.len())
     }

@@ -36,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) options: GlobalOptions,
     /// Whether the command may create the configuration file.
     pub(crate) may_create_config: bool,
+    /// Whether a silent server is named: not where standard error is a host's log.
+    pub(crate) names_waits: bool,
     pub(crate) environment: Environment,
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
@@ -58,6 +60,7 @@ impl Program {
         Self {
             options,
             may_create_config: false,
+            names_waits: true,
             environment,
             output,
             open: Mutex::default(),

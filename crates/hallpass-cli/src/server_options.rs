@@ -12,11 +12,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::exit::CommandError;
+use crate::{completion, exit::CommandError};
 
 /// The options of a server. `login` saves them, so that later commands need only the URL. An option
 /// on the command line overrides the saved one.
@@ -211,6 +212,7 @@ pub(crate) struct ServerOptions {
 #[derive(Debug, Args)]
 pub(crate) struct Server {
     /// The MCP server's URL, or its name in the configuration file.
+    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) url: String,
 
     /// The account on the server [default: the account of the configured server, or `default`].
@@ -260,7 +262,7 @@ pub(crate) fn credential_key(
         let what = format!("`{url}` is not the URL of an MCP server");
         return Err(CommandError::usage(what).hint(url_hint(url)));
     }
-    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
+    let server = server_url(url)?;
     let account = match account {
         Some(account) => Account::parse(account).map_err(CommandError::usage)?,
         None => Account::default(),
@@ -271,6 +273,7 @@ pub(crate) fn credential_key(
 /// What to write instead of a text that is no URL. `http` is allowed for this machine alone, and
 /// parsed only there.
 pub(crate) fn url_hint(text: &str) -> String {
+    let text = without_scheme(text);
     let host = text.split('/').next().unwrap_or_default();
     let is_host = host.contains(['.', ':']) || host == "localhost";
     let whole = ["http", "https"].map(|scheme| format!("{scheme}://{text}"));
@@ -281,6 +284,24 @@ pub(crate) fn url_hint(text: &str) -> String {
         Some(url) => format!("did you mean `{url}`?"),
         None => "a URL begins with https://, or with http:// on this machine".to_owned(),
     }
+}
+
+/// A URL without its scheme, also one that is misspelled: `htp://`, `https:/`, `http//`.
+fn without_scheme(text: &str) -> &str {
+    if let Some((_, rest)) = text.split_once("://") {
+        return rest;
+    }
+    let after = |scheme| {
+        let rest = text.strip_prefix(scheme)?;
+        let without = rest.trim_start_matches([':', '/']);
+        (without != rest).then_some(without)
+    };
+    after("https").or_else(|| after("http")).unwrap_or(text)
+}
+
+/// The server of a URL, and what may have been meant by a text that is none.
+pub(crate) fn server_url(text: &str) -> Result<ServerUrl, CommandError> {
+    ServerUrl::parse(text).map_err(|error| CommandError::usage(error).hint(url_hint(text)))
 }
 
 /// Nothing. What a command says after its server is its own, and stands under the usual headings.

@@ -13,6 +13,7 @@ use crate::{
     client_credentials,
     config::Config,
     exit::CommandError,
+    named_waits::NamedWaits,
     network,
     program::Program,
     saved_options::SavedOptions,
@@ -263,6 +264,10 @@ fn build(
     program: &Program,
 ) -> Result<Hallpass, CommandError> {
     let mut builder = builder(key, options, settings, store, program)?;
+    if program.names_waits {
+        let output = program.output.clone();
+        builder = builder.watch_http(move |below| Arc::new(NamedWaits::new(below, output)));
+    }
     if let Some(user) = user {
         builder = builder.interactive_with(user.interaction, move |login| {
             login

@@ -162,6 +162,8 @@ fn is_empty_folder(folder: &Path) -> bool {
             [
                 "options",
                 "capabilities",
+                "sign-ins",
+                "tools",
                 "config.toml",
                 ".config.toml.lock",
             ]

@@ -1,9 +1,17 @@
 //! A user at a terminal: where a login shows its URL and says what it does.
 
-use std::{io::stdin, thread};
+use std::{
+    io::stdin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use hallpass::{
-    BoxFuture,
+    BoxFuture, Clock as _, SystemClock,
     login::{DeviceCode, Interaction, LoginEvent, OpenError},
 };
 use tokio::sync::{
@@ -16,6 +24,7 @@ use crate::{
     browser,
     environment::Environment,
     exit::{Code, CommandError},
+    open_sign_in::OpenSignIn,
     output::Output,
     program::Program,
     setting_options, text,
@@ -28,7 +37,14 @@ pub(crate) struct Terminal {
     output: Output,
     opens_browser: bool,
     typed: InputLines,
+    /// Whether the user is done, so that a browser that ends matters no more.
+    is_over: Arc<AtomicBool>,
+    open_sign_in: Option<Arc<OpenSignIn>>,
 }
+
+/// How often and how soon a process looks for what the one that asks the user notes.
+const NOTE_ATTEMPTS: usize = 120;
+const NOTE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The lines that the user types at a terminal. Nothing is read before the first is requested.
 #[derive(Debug)]
@@ -67,7 +83,15 @@ impl Terminal {
             output,
             opens_browser,
             typed: InputLines::new(environment),
+            is_over: Arc::default(),
+            open_sign_in: None,
         }
+    }
+
+    /// The same, whose sign-in other processes of the user find there.
+    pub(crate) fn noting(mut self, open_sign_in: OpenSignIn) -> Self {
+        self.open_sign_in = Some(Arc::new(open_sign_in));
+        self
     }
 
     /// The same, without standard input.
@@ -79,6 +103,32 @@ impl Terminal {
     /// Whether a browser is at hand.
     pub(crate) fn opens_browser(&self) -> bool {
         self.opens_browser
+    }
+
+    /// Says which process asks the user, and as soon as that is known, since when and where.
+    fn show_other_process(&self, holder: Option<&str>) {
+        let name = holder.unwrap_or("another process");
+        self.output.status(&format!(
+            "{name} already asks for this sign-in; waiting until it is done"
+        ));
+        let (Some(holder), Some(other)) = (holder, &self.open_sign_in) else {
+            return;
+        };
+        let (holder, other, output) = (holder.to_owned(), other.clone(), self.output.clone());
+        tokio::spawn(async move {
+            for _ in 0..NOTE_ATTEMPTS {
+                if let Some(noted) = other.read(&holder) {
+                    let seconds = SystemClock.now().saturating_since(noted.since).as_secs();
+                    output.status(&format!(
+                        "{holder} has waited for {}; to sign in there, visit\n\n  {}\n",
+                        text::duration(seconds),
+                        noted.url
+                    ));
+                    return;
+                }
+                SystemClock.sleep(NOTE_INTERVAL).await;
+            }
+        });
     }
 
     fn show_device_code(&self, device: DeviceCode<'_>) {
@@ -98,7 +148,15 @@ impl Interaction for Terminal {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.opens_browser {
-                browser::open(url, &self.environment)
+                let (output, is_over) = (self.output.clone(), Arc::clone(&self.is_over));
+                let visit = url.clone();
+                browser::open(url, &self.environment, move |failed| {
+                    if !is_over.load(Ordering::SeqCst) {
+                        output.status(&format!(
+                            "the browser was not opened: {failed}; to sign in, visit\n\n  {visit}\n"
+                        ));
+                    }
+                })
             } else {
                 Err(OpenError::Declined)
             }
@@ -111,6 +169,13 @@ impl Interaction for Terminal {
 
     fn event(&self, event: LoginEvent<'_>) {
         match event {
+            LoginEvent::WaitingForProcess { holder } => self.show_other_process(holder),
+            LoginEvent::CodeReceived | LoginEvent::SignedIn { .. } => {
+                self.is_over.store(true, Ordering::SeqCst);
+                if let Some(open) = &self.open_sign_in {
+                    open.remove();
+                }
+            }
             LoginEvent::Discovered {
                 issuer,
                 resource: Some(resource),
@@ -120,6 +185,11 @@ impl Interaction for Terminal {
                     .status(&format!("signing in to {resource} at {issuer}"));
             }
             LoginEvent::OpenUrl(visit) => {
+                self.is_over.store(false, Ordering::SeqCst);
+                tracing::info!("waiting for the browser at {}", visit.redirect_uri);
+                if let Some(open) = &self.open_sign_in {
+                    open.write(visit.url);
+                }
                 let lead = if self.opens_browser {
                     "a browser should open; if not, visit"
                 } else {

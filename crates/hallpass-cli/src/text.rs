@@ -85,24 +85,22 @@ pub(crate) fn table(rows: &[(&str, String)], width: Option<usize>, paint: Paint)
 }
 
 /// The one of `known` that was probably meant by `given`: one that begins so, or that differs in at most
-/// a third of the characters.
+/// a third of the characters, but not in all.
 pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let lower = given.to_lowercase();
-    let near = known.into_iter().map(|name| {
+    let length = lower.chars().count();
+    let near = known.into_iter().filter_map(|name| {
         let name_lower = name.to_lowercase();
         let begins = !lower.is_empty() && name_lower.starts_with(&lower);
-        let changes = if begins {
-            1
-        } else {
-            strsim::osa_distance(&lower, &name_lower)
-        };
-        (changes, name)
+        let changes = strsim::osa_distance(&lower, &name_lower);
+        let is_near = changes <= length.max(3) / 3 && changes < length;
+        (begins || is_near).then_some((if begins { 1 } else { changes }, name))
     });
-    let (changes, name) = near.min_by_key(|(changes, _)| *changes)?;
-    (changes <= given.chars().count().max(3) / 3).then_some(name)
+    near.min_by_key(|(changes, _)| *changes)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -23,6 +23,19 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
     fn is_interactive(&self) -> bool {
         true
     }
+
+    /// Whether it can sign in at all. Where it can't, a session reports at once that a sign-in is needed:
+    /// it does not wait for a user who signs in elsewhere.
+    fn can_sign_in(&self) -> bool {
+        true
+    }
+
+    /// A session is about to wait for the sign-in of another process, for a user who may be looking for a
+    /// window. `holder` is that process, as the store describes it. Must not block. The default does
+    /// nothing.
+    fn waits_for_process(&self, holder: Option<&str>) {
+        let _ = holder;
+    }
 }
 
 /// A request for a sign-in.
@@ -135,6 +148,13 @@ impl AuthorizeError {
         }
     }
 
+    /// Adds advice for the user.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         self.remedy
@@ -185,6 +205,10 @@ impl Authorizer for NoAuthorizer {
     ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(request.reason));
         Box::pin(async move { Err(refused) })
+    }
+
+    fn can_sign_in(&self) -> bool {
+        false
     }
 }
 

@@ -213,6 +213,9 @@ pub struct Grant {
     pub requested_scopes: Scopes,
     /// The scopes that were granted; `None`: those asked for (RFC 6749 §5.1).
     pub granted_scopes: Option<Scopes>,
+    /// The scopes that the server refused a request for, and that no user was asked for. The next sign-in
+    /// that a user starts requests them as well.
+    pub refused_scopes: Scopes,
     /// The `resource` that every request for this grant carries; `None`: left out by a setting.
     pub resource: Option<Resource>,
     /// The key the tokens are bound to (RFC 9449).
@@ -233,6 +236,7 @@ impl Grant {
             refresh_token: None,
             requested_scopes: Scopes::none(),
             granted_scopes: None,
+            refused_scopes: Scopes::none(),
             resource: None,
             dpop_key: None,
             unknown: UnknownFields::default(),

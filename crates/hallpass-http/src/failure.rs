@@ -48,7 +48,14 @@ pub(crate) fn from_request(
     } else {
         HttpErrorKind::Interrupted
     };
-    with_cause(HttpError::new(kind, target, url), error)
+    let outer = HttpError::new(kind, target, url);
+    match proxy.filter(|_| matches!(kind, HttpErrorKind::Resolve | HttpErrorKind::Connect)) {
+        Some(proxy) => outer.with_source(ViaProxy {
+            proxy: proxy.to_string(),
+            cause: Cause(error.without_url()),
+        }),
+        None => with_cause(outer, error),
+    }
 }
 
 /// The error of a request whose proxy wants other credentials.
@@ -140,7 +147,10 @@ fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
 /// It is the [source](Error::source) of an [`HttpError`] of kind `Tls`, where that is not a
 /// [`CertificateRefused`].
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", match self.fault() {
+    HandshakeFault::NotTls => "what answers there does not speak TLS, as `https` needs".to_owned(),
+    _ => self.0.to_string(),
+})]
 pub struct HandshakeError(rustls::Error);
 
 /// What kind of handshake failed.
@@ -185,6 +195,15 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         };
     }
     None
+}
+
+/// A failure on the way through a proxy: the proxy is looked up and connected to, not the server.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection goes through the proxy {proxy}")]
+struct ViaProxy {
+    proxy: String,
+    #[source]
+    cause: Cause,
 }
 
 /// A failure of the layers below, without their first lines, which only say that a request failed.

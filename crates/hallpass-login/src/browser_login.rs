@@ -154,4 +154,9 @@ impl Authorizer for BrowserLogin {
     ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
+
+    fn waits_for_process(&self, holder: Option<&str>) {
+        let event = LoginEvent::WaitingForProcess { holder };
+        self.0.interaction.event(event);
+    }
 }

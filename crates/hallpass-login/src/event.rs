@@ -19,6 +19,12 @@ pub enum LoginEvent<'a> {
         /// The MCP server.
         server: &'a ServerUrl,
     },
+    /// Another process asks the user to sign in to the same account. This login waits for the result,
+    /// and begins itself only if more is needed.
+    WaitingForProcess {
+        /// That process, as the store describes it.
+        holder: Option<&'a str>,
+    },
     /// The authorization server is known.
     Discovered {
         /// Its issuer.

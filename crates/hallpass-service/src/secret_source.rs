@@ -68,6 +68,7 @@ impl CommandSource {
 
     /// Runs the command and returns its one line.
     pub(crate) async fn run(&self) -> Result<SecretString, SecretError> {
+        tracing::info!("waiting for {self}");
         let text = tokio::time::timeout(self.timeout, self.output()).await;
         text.unwrap_or_else(|_| {
             let what = format!("{self} did not end within {} s", self.timeout.as_secs_f32());

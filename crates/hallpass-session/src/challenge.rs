@@ -8,7 +8,7 @@ use hallpass_core::{Challenge, Scopes, SignInReason, record::SignInCause};
 
 use crate::{
     error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
-    external_token,
+    external_token, refused_scopes,
     session_inner::SessionInner,
     sign_in::OwnedSignInRequest,
     token::Token,
@@ -137,6 +137,12 @@ impl SessionInner {
             step_up: Some(wanted.clone()),
         };
         let settled = || context.fresh().filter(has_wanted_scopes);
-        self.sign_in.sign_in(request, settled).await
+        let result = self.sign_in.sign_in(request, settled).await;
+        if let Err(SessionError::SignIn(failed)) = &result
+            && failed.cause().is_non_interactive()
+        {
+            refused_scopes::remember(context, refused, &wanted).await;
+        }
+        result
     }
 }

@@ -83,6 +83,7 @@ mod proof;
 mod refresh_engine;
 mod refresh_outcome;
 mod refused_refresh;
+mod refused_scopes;
 mod service_sign_in;
 mod session;
 mod session_inner;

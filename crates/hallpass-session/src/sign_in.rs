@@ -29,7 +29,7 @@ use self::{
 use crate::{
     context::Context,
     error::SessionError,
-    grant_status,
+    grant_status, refused_scopes,
     single_flight::{Join, Leader, SingleFlight},
     token::Token,
 };
@@ -152,7 +152,11 @@ impl SignInCoordinator {
         request: OwnedSignInRequest,
     ) -> Result<(), SessionError> {
         self.check_backoff(request.reason)?;
-        if let Some(wanted) = &request.step_up {
+        if let Some(wanted) = request
+            .step_up
+            .as_ref()
+            .filter(|_| self.authorizer.can_sign_in())
+        {
             let now = self.context.ports.clock.monotonic();
             self.step_ups().count(wanted, now)?;
         }
@@ -229,8 +233,10 @@ impl SignInCoordinator {
     /// Calls the authorizer, once this process has the sign-in lock.
     async fn authorize(&self, request: &OwnedSignInRequest) -> Result<SignedIn, SessionError> {
         let context = &self.context;
-        let guard = if self.authorizer.is_interactive() {
-            match sign_in_lock::acquire(context, request.reason, &request.scopes).await? {
+        let authorizer = &*self.authorizer;
+        let guard = if authorizer.is_interactive() && authorizer.can_sign_in() {
+            let (reason, scopes) = (request.reason, &request.scopes);
+            match sign_in_lock::acquire(context, authorizer, reason, scopes).await? {
                 SignInLock::Acquired(guard) => Some(guard),
                 SignInLock::AlreadySignedIn(token) => {
                     return Ok(SignedIn::ByAnotherProcess(token));
@@ -247,11 +253,19 @@ impl SignInCoordinator {
         let mut sign_in = SignIn::new(key, settings, request.reason, &scopes, &sink);
         sign_in.challenges = &request.challenges;
         sign_in.previous = previous.as_ref();
-        let record = self
-            .authorizer
-            .authorize(sign_in)
-            .await
-            .map_err(|error| SessionError::sign_in(key, error))?;
+        let record = match authorizer.authorize(sign_in).await {
+            Ok(record) => record,
+            Err(mut error) => {
+                if !authorizer.can_sign_in() {
+                    error = sign_in_lock::with_open_sign_in(context, error).await;
+                } else if request.reason == SignInReason::Requested
+                    && error.remedy() != Remedy::Retry
+                {
+                    refused_scopes::forget(context).await;
+                }
+                return Err(SessionError::sign_in(key, error));
+            }
+        };
         let mistake = if record.key != *key {
             "the authorizer returned a record of another credential"
         } else if record.grant.is_none() {
@@ -266,16 +280,19 @@ impl SignInCoordinator {
     }
 
     /// The scopes to request besides the usual ones. After a grant has ended, its scopes are requested
-    /// again, so that those of a step-up are kept.
+    /// again, so that those of a step-up are kept. A sign-in that the user starts requests what the server
+    /// [refused](crate::refused_scopes) since the last one as well.
     fn scopes(&self, request: &OwnedSignInRequest, previous: Option<&Record>) -> Scopes {
-        let ended = previous
-            .filter(|record| {
-                request.reason == SignInReason::Ended && record.settings == self.context.fingerprint
-            })
+        let grant = previous
+            .filter(|record| record.settings == self.context.fingerprint)
             .and_then(|record| record.grant.as_ref());
-        match ended {
-            Some(grant) => request.scopes.union(&grant.requested_scopes),
-            None => request.scopes.clone(),
+        match (request.reason, grant) {
+            (SignInReason::Ended, Some(grant)) => request.scopes.union(&grant.requested_scopes),
+            (SignInReason::Requested, Some(grant)) if !grant.refused_scopes.is_empty() => {
+                let granted = grant.requested_scopes.union(grant.scopes());
+                request.scopes.union(&granted).union(&grant.refused_scopes)
+            }
+            _ => request.scopes.clone(),
         }
     }
 

@@ -24,6 +24,7 @@ pub struct HallpassBuilder {
     account: Account,
     settings: ServerSettings,
     http: Http,
+    watch_http: WatchHttp,
     metadata: Arc<MetadataCache>,
     breakers: Arc<CircuitBreakers>,
     store: Option<Arc<dyn CredentialStore>>,
@@ -49,6 +50,18 @@ enum SignInMethod {
     ServiceClient(Box<ServiceClient>),
 }
 
+/// What the host puts around the client.
+#[derive(Default)]
+struct WatchHttp(Option<Watch>);
+
+type Watch = Box<dyn FnOnce(Arc<dyn HttpClient>) -> Arc<dyn HttpClient> + Send + Sync>;
+
+impl fmt::Debug for WatchHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WatchHttp").field(&self.0.is_some()).finish()
+    }
+}
+
 type Configure = Box<dyn FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync>;
 
 impl HallpassBuilder {
@@ -58,6 +71,7 @@ impl HallpassBuilder {
             account: Account::default(),
             settings: ServerSettings::default(),
             http: Http::Config(Box::default()),
+            watch_http: WatchHttp::default(),
             metadata: Arc::default(),
             breakers: Arc::default(),
             store: None,
@@ -96,6 +110,17 @@ impl HallpassBuilder {
     #[must_use]
     pub fn http_client(mut self, client: Arc<dyn HttpClient>) -> Self {
         self.http = Http::Client(client);
+        self
+    }
+
+    /// Sends every request through what `watch` makes of the client, such as one that says how long an
+    /// answer is waited for.
+    #[must_use]
+    pub fn watch_http(
+        mut self,
+        watch: impl FnOnce(Arc<dyn HttpClient>) -> Arc<dyn HttpClient> + Send + Sync + 'static,
+    ) -> Self {
+        self.watch_http = WatchHttp(Some(Box::new(watch)));
         self
     }
 
@@ -214,6 +239,10 @@ impl HallpassBuilder {
                 let more = self.sign_in.origin();
                 Arc::new(client(&self.settings, *config, more)?)
             }
+        };
+        let http = match self.watch_http.0 {
+            Some(watch) => watch(http),
+            None => http,
         };
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
             SignInMethod::None => Arc::new(NoAuthorizer),

@@ -46,3 +46,24 @@ fn each_group_of_options_has_its_heading_and_no_other_option_has_one() {
         commands.extend(command.get_subcommands().cloned());
     }
 }
+
+#[test]
+fn short_help_shows_few_options_and_long_help_all() {
+    let mut command = Arguments::described();
+    command.build();
+    for name in ["login", "tools", "call", "proxy", "doctor"] {
+        let command = command.find_subcommand_mut(name).unwrap();
+        let short = command.render_help().to_string();
+        let long = command.render_long_help().to_string();
+        assert!(short.lines().count() <= 40, "{short}");
+        for option in ["--scope", "--json", "--verbose", "see more with '--help'"] {
+            assert!(short.contains(option), "{option}: {short}");
+        }
+        for option in ["--client-key-id", "--key-store", "--scope", "--json"] {
+            assert!(long.contains(option), "{option}: {long}");
+        }
+        assert!(!short.contains("--client-key-id"), "{short}");
+        assert!(!short.contains("--key-store"), "{short}");
+        assert!(short.contains("\nGlobal options:\n"), "{short}");
+    }
+}

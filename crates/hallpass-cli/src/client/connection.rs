@@ -15,10 +15,12 @@ use rmcp::{
 
 use super::{listener::Listener, rmcp_error};
 use crate::{
+    completion::ToolNames,
     exit::{Code, CommandError},
     program::Program,
     server_options::Server,
     setup::{Options, Setup},
+    store,
 };
 
 /// How long the last lines of the server's log may take after the answer.
@@ -88,6 +90,15 @@ impl<'a> Connection<'a> {
     /// The server and the account on it.
     pub(crate) fn key(&self) -> &CredentialKey {
         self.setup.hallpass.key()
+    }
+
+    /// Keeps the names of the server's tools for completions, where there is a store.
+    pub(crate) fn remember_tools<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        if self.setup.keeps
+            && let Ok(folder) = store::folder(self.program)
+        {
+            ToolNames::new(self.key(), &folder).save(names);
+        }
     }
 
     /// Where requests go.

@@ -32,7 +32,13 @@ pub(crate) struct Add {
 pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
     let name = &add.name;
     if !is_name(name) {
-        return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
+        let failed = CommandError::usage(format!("`{name}` can't name a server"));
+        let url = &add.server.url;
+        return Err(if name.contains('/') && is_name(url) {
+            failed.hint(format!("the name comes first: hallpass add {url} {name}"))
+        } else {
+            failed.hint(NAME_FORM)
+        });
     }
     let config = Config::read(program)?;
     program.warn_of_config(config.warnings());

@@ -5,6 +5,8 @@ mod input;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
+use hallpass::ServerUrl;
 use rmcp::{
     model::{CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ServerResult},
     service::{PeerRequestOptions, ServiceError},
@@ -19,6 +21,8 @@ use crate::{
         content::{self, Content},
         schema::{Properties, SchemaError},
     },
+    completion,
+    config::Config,
     exit::{Code, CommandError},
     program::Program,
     server_options::Server,
@@ -32,6 +36,7 @@ pub(crate) struct Call {
     pub(crate) server: Server,
 
     /// The tool's name, as listed by `hallpass tools`.
+    #[arg(add = ArgValueCandidates::new(completion::tools))]
     pub(crate) tool: String,
 
     /// The arguments: `key=value` (converted to the type in the tool's schema), `key:=JSON`, a JSON
@@ -49,6 +54,7 @@ pub(crate) struct Call {
 }
 
 pub(super) async fn run(call: &Call, program: &Program) -> Result<(), CommandError> {
+    check_order(call, program)?;
     let words = call.arguments.iter().map(|word| Word::read(word));
     let words = words.collect::<Result<Vec<_>, _>>()?;
     let connection = Connection::open(&call.server, program).await?;
@@ -71,6 +77,24 @@ pub(super) async fn run(call: &Call, program: &Program) -> Result<(), CommandErr
     }
     program.output.data_only(&data);
     Ok(())
+}
+
+/// Refuses a call whose tool stands before its server.
+fn check_order(call: &Call, program: &Program) -> Result<(), CommandError> {
+    let (first, second) = (&call.server.url, &call.tool);
+    if first.contains("://") {
+        return Ok(());
+    }
+    let config = Config::read(program)?;
+    let is_server =
+        |word: &str| config.servers().contains_key(word) || ServerUrl::parse(word).is_ok();
+    if is_server(first) || !is_server(second) {
+        return Ok(());
+    }
+    let failed = CommandError::usage(format!("`{first}` is not a server, and `{second}` is one"));
+    Err(failed.hint(format!(
+        "the server comes first: hallpass call {second} {first}"
+    )))
 }
 
 async fn answer(

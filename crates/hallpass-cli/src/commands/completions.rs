@@ -1,31 +1,27 @@
 //! `hallpass completions SHELL`
 
-use clap::{Args, ValueEnum};
-use clap_complete::Shell;
+use clap::Args;
+use clap_complete::env::Shells;
 use serde_json::json;
 
-use crate::{exit::CommandError, program::Program};
+use crate::{completion::VARIABLE, exit::CommandError, program::Program};
 
 /// Print completions.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell.
-    pub(crate) shell: Shell,
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    pub(crate) shell: String,
 }
 
-pub(super) fn run(
-    completions: &Completions,
-    mut cli: clap::Command,
-    program: &Program,
-) -> Result<(), CommandError> {
+pub(super) fn run(completions: &Completions, program: &Program) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(completions.shell, &mut cli, "hallpass", &mut script);
+    if let Some(shell) = Shells::builtins().completer(&completions.shell) {
+        let name = "hallpass";
+        shell.write_registration(VARIABLE, name, name, name, &mut script)?;
+    }
     let script = String::from_utf8(script).map_err(CommandError::new)?;
-    let shell = completions.shell.to_possible_value();
-    let data = json!({
-        "shell": shell.map(|shell| shell.get_name().to_owned()),
-        "script": script,
-    });
+    let data = json!({ "shell": completions.shell, "script": script });
     program.output.result(script.trim_end(), &data);
     Ok(())
 }

@@ -11,9 +11,11 @@ use crate::{
     config::Config,
     exit::{Code, CommandError},
     open_server,
+    open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
-    setup::{Options, Setup, User},
+    setup::{self, Options, Setup, User},
+    store,
     terminal::Terminal,
 };
 
@@ -48,12 +50,16 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             "`--device` can't be used with `--non-interactive`",
         ));
     }
+    let url = &login.server.url;
+    let key = setup::key(program, url, login.server.account.as_deref())?;
+    let open_sign_in = OpenSignIn::new(&key, &store::folder(program)?);
     let user = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
             program.output.clone(),
             !login.no_browser,
-        );
+        )
+        .noting(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),
@@ -73,6 +79,18 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     }
     let setup = Setup::new(program, &login.server, options, user).await?;
     warn_config_mismatch(&setup, program)?;
+    if let Some(scope) = login
+        .server
+        .options
+        .scope
+        .as_ref()
+        .filter(|scope| scope.contains(','))
+    {
+        let apart = scope.replace(',', " ");
+        program.output.status(&format!(
+            "note: `{scope}` has a comma, and scopes are separated by spaces: --scope '{apart}'"
+        ));
+    }
     let token = if is_there {
         setup.hallpass.login().await.map_err(CommandError::from)
     } else {

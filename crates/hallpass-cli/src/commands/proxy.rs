@@ -12,6 +12,7 @@ use hallpass_proxy::Proxy as Served;
 
 use crate::{
     exit::CommandError,
+    open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
@@ -42,7 +43,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let key = setup::key(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
     let interactive = proxy.interactive && program.environment.is_interactive();
-    let user = interactive.then(|| user(proxy, program));
+    let user = interactive.then(|| user(proxy, OpenSignIn::new(&key, &folder), program));
     let (server, configured) = server::configured(program, &proxy.server, user)?;
     let login = format!(
         "run `{}` in a terminal",
@@ -56,6 +57,15 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
         .hint_text(setting_options::describe);
     if interactive {
         served = served.interactive();
+    }
+    if program.environment.stdin_is_terminal() {
+        let line = ServerRef::new(&key, program)
+            .keeping(&proxy.server)
+            .line("proxy");
+        program.output.status(&format!(
+            "note: this waits for an MCP host on standard input; put `{line}` into the host's \
+             configuration; Ctrl-C ends it"
+        ));
     }
     let (input, output, written) = stdio::open()?;
     let mut stopped = None;
@@ -75,9 +85,10 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
 }
 
 /// Standard input belongs to the host, so the user is not prompted.
-fn user(proxy: &Proxy, program: &Program) -> User {
-    let terminal =
-        Terminal::new(&program.environment, program.output.clone(), true).without_typing();
+fn user(proxy: &Proxy, open_sign_in: OpenSignIn, program: &Program) -> User {
+    let terminal = Terminal::new(&program.environment, program.output.clone(), true)
+        .without_typing()
+        .noting(open_sign_in);
     User {
         device: false,
         interaction: Arc::new(terminal),

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use hallpass::{
     Clock, CredentialKey, Record, Resource, SystemClock, Timestamp,
     record::{Grant, PendingRefresh, PostEnd, SignInCause, State},
@@ -13,6 +14,7 @@ use hallpass::{
 use serde_json::{Value, json};
 
 use crate::{
+    completion,
     config::Config,
     exit::{Code, CommandError},
     output::Tone,
@@ -29,6 +31,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     /// The MCP server's URL, or its name in the configuration file.
+    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) url: Option<String>,
 
     /// The account on the server [default: the account of the configured server, or `default`].

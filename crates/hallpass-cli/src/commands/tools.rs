@@ -1,6 +1,7 @@
 //! `hallpass tools URL [TOOL]`
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use rmcp::model::Tool;
 use serde_json::json;
 
@@ -10,6 +11,7 @@ use crate::{
         Connection,
         schema::{Properties, Property, shown},
     },
+    completion,
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
@@ -24,6 +26,7 @@ pub(crate) struct Tools {
     pub(crate) server: Server,
 
     /// Show the details of this tool.
+    #[arg(add = ArgValueCandidates::new(completion::tools))]
     pub(crate) tool: Option<String>,
 }
 
@@ -56,7 +59,9 @@ pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Comman
         let page = connection.peer().list_tools(request).await?;
         Ok((page.tools, page.next_cursor))
     };
-    connection.all("asking for tools", page).await
+    let tools = connection.all("asking for tools", page).await?;
+    connection.remember_tools(tools.iter().map(|tool| &*tool.name));
+    Ok(tools)
 }
 
 /// The name, the first line of the description, and a line for each parameter.

@@ -5,6 +5,7 @@
 
 use std::{
     io::{Write, stderr},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,6 +16,9 @@ use crate::text;
 
 /// So long nothing is said: most answers come sooner.
 const SHOW_DELAY: Duration = Duration::from_millis(600);
+
+/// So long a server may be silent before it is named, with the time that it took so far.
+pub(super) const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// How often the line is drawn anew.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
@@ -37,6 +41,18 @@ struct Report {
     is_drawn: bool,
     /// Whether the user is being asked something, which must not be overwritten.
     is_held: bool,
+    /// How many waits there are, one within the other. The innermost is drawn.
+    waits: usize,
+}
+
+/// A wait; it ends when this is dropped.
+struct Wait<'a>(&'a StatusLine);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.lock().waits -= 1;
+        self.0.clear();
+    }
 }
 
 /// The status line stays away.
@@ -57,6 +73,11 @@ impl StatusLine {
         }
     }
 
+    /// Whether something is waited for now.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_there() && self.lock().waits > 0
+    }
+
     /// Whether there is a line at all.
     pub(super) fn is_there(&self) -> bool {
         self.width.is_some()
@@ -70,20 +91,48 @@ impl StatusLine {
 
     /// Shows what was said last until `work` is done.
     pub(super) async fn until<T>(&self, work: impl Future<Output = T>) -> T {
+        let work = std::pin::pin!(work);
+        self.draw_until(SystemClock.monotonic(), SHOW_DELAY, work)
+            .await
+    }
+
+    /// Shows other words, for a wait that has `begun` already, until `work` is done.
+    pub(super) async fn instead<T>(
+        &self,
+        what: &str,
+        begun: Duration,
+        work: Pin<&mut impl Future<Output = T>>,
+    ) -> T {
+        let before = std::mem::replace(&mut self.lock().words, text::line(what));
+        let done = self.draw_until(begun, Duration::ZERO, work).await;
+        self.lock().words = before;
+        done
+    }
+
+    async fn draw_until<T>(
+        &self,
+        begun: Duration,
+        mut pause: Duration,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> T {
         if !self.is_there() {
             return work.await;
         }
-        let mut work = std::pin::pin!(work);
-        let mut pause = SHOW_DELAY;
-        let done = loop {
+        let depth = {
+            let mut shown = self.lock();
+            shown.waits += 1;
+            shown.waits
+        };
+        let _wait = Wait(self);
+        loop {
             tokio::select! {
-                done = &mut work => break done,
-                () = SystemClock.sleep(pause) => self.draw(),
+                done = &mut work => return done,
+                () = SystemClock.sleep(pause) => {}
             }
             pause = REDRAW_INTERVAL;
-        };
-        self.clear();
-        done
+            let elapsed = SystemClock.monotonic().saturating_sub(begun);
+            self.draw(depth, elapsed);
+        }
     }
 
     /// Changes the words; they are drawn at the next beat.
@@ -107,13 +156,19 @@ impl StatusLine {
         }
     }
 
-    fn draw(&self) {
+    fn draw(&self, depth: usize, elapsed: Duration) {
         let mut shown = self.lock();
-        let Some(width) = self.width.filter(|_| !shown.is_held) else {
+        let Some(width) = self
+            .width
+            .filter(|_| !shown.is_held && depth >= shown.waits)
+        else {
             return;
         };
         shown.turn = (shown.turn + 1) % SPINNER.len();
-        let line = format!("{} {}", SPINNER[shown.turn], shown.words);
+        let mut line = format!("{} {}", SPINNER[shown.turn], shown.words);
+        if elapsed >= SILENT_AFTER {
+            line = format!("{line} ({} s)", elapsed.as_secs());
+        }
         // A line that wraps can't be drawn over.
         let line: String = line.chars().take(width - 1).collect();
         shown.is_drawn = true;

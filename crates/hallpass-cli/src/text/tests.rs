@@ -54,6 +54,8 @@ fn similar_name_is_suggested() {
     ] {
         assert_eq!(nearest(given, known), meant, "{given}");
     }
+    // Nothing of the letter is left.
+    assert_eq!(nearest("c", ["a", "b"]), None);
 }
 
 #[test]

@@ -5,13 +5,11 @@ use std::fs;
 use crate::program::Fixture;
 
 #[tokio::test]
-async fn completions_list_commands_and_options() {
+async fn completions_are_a_script_for_each_shell() {
     let fixture = Fixture::new().await;
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = fixture.run(&["completions", shell]).await.expect(0).stdout;
-        for word in ["login", "exec", "no-validate", "key-store"] {
-            assert!(script.contains(word), "{shell} does not know {word}");
-        }
+        assert!(script.contains("HALLPASS_COMPLETE"), "{shell}: {script}");
         let json = fixture
             .run(&["--json", "completions", shell])
             .await
@@ -27,6 +25,51 @@ async fn completions_list_commands_and_options() {
     fixture.run(&["completions", "abacus"]).await.expect(2);
 }
 
+/// What fish's script asks for the last of these words, and is told, without the descriptions.
+async fn candidates(fixture: &Fixture, words: &[&str]) -> Vec<String> {
+    let mut command = fixture.command(&["--", "hallpass"]);
+    command.args(words).env("HALLPASS_COMPLETE", "fish");
+    let ended = fixture.wait(command.spawn().unwrap()).await.expect(0);
+    assert_eq!(ended.stderr, "");
+    let words = ended.stdout.lines().map(|line| line.split('\t').next());
+    words.map(|word| word.unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn completions_know_commands_servers_and_tools() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    assert_eq!(candidates(&fixture, &["reso"]).await, ["resources"]);
+    assert_eq!(
+        candidates(&fixture, &["call", "x", "y", "--no-v"]).await,
+        ["--no-validate"]
+    );
+    assert_eq!(candidates(&fixture, &["tools", "m"]).await, [""; 0]);
+
+    fixture.run(&["add", "mine", &url]).await.expect(0);
+    let other = "https://other.example/mcp";
+    fixture.run(&["add", "more", other]).await.expect(0);
+    for command in ["tools", "call", "login", "logout", "status", "remove"] {
+        assert_eq!(
+            candidates(&fixture, &[command, "m"]).await,
+            ["mine", "more"],
+            "{command}"
+        );
+    }
+    // The names are those that a command saw; nothing is asked for them.
+    fixture.login(&[]).await.expect(0);
+    assert_eq!(candidates(&fixture, &["call", "mine", "p"]).await, [""; 0]);
+    fixture.run(&["call", "mine", "ping"]).await.expect(0);
+    let requests = fixture.issuer.recorder().requests().len();
+    assert_eq!(
+        candidates(&fixture, &["call", "mine", "pi"]).await,
+        ["ping"]
+    );
+    assert_eq!(candidates(&fixture, &["tools", &url, "pi"]).await, ["ping"]);
+    assert_eq!(candidates(&fixture, &["call", "more", "p"]).await, [""; 0]);
+    assert_eq!(fixture.issuer.recorder().requests().len(), requests);
+}
+
 /// What bash itself makes of them.
 #[cfg(unix)]
 #[tokio::test]
@@ -40,11 +83,14 @@ async fn bash_completes_command() {
     let file = fixture.folder.path().join("completions");
     let mut written = fs::File::create(&file).unwrap();
     std::io::Write::write_all(&mut written, script.as_bytes()).unwrap();
+    let program = std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap();
     let ask = "source \"$1\"; COMP_WORDS=(hallpass reso); COMP_CWORD=1; \
-        _hallpass hallpass reso hallpass; echo \"${COMPREPLY[@]}\"";
+        _clap_complete_hallpass hallpass reso hallpass; echo \"${COMPREPLY[@]}\"";
     let output = tokio::process::Command::new("/bin/bash")
         .args(["-c", ask, "bash"])
         .arg(&file)
+        .env("PATH", program.parent().unwrap())
+        .env("HALLPASS_HOME", fixture.store())
         .output();
     let output = output.await.unwrap();
     assert_eq!(

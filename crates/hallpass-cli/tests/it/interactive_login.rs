@@ -47,6 +47,49 @@ async fn desktop_login_opens_browser() {
 }
 
 #[tokio::test]
+async fn proxy_at_a_terminal_says_what_it_waits_for() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["proxy", &url], &[]);
+    terminal
+        .until(&format!(
+            "put `hallpass proxy {url}` into the host's configuration"
+        ))
+        .await;
+    terminal.interrupts().await;
+    assert_eq!(terminal.end().await.0, 130);
+}
+
+#[tokio::test]
+async fn browser_that_ends_with_an_error_is_noticed() {
+    let fixture = Fixture::new().await;
+    let browser = fixture.folder.path().join("broken");
+    let mut script = fs::File::create(&browser).unwrap();
+    io::Write::write_all(&mut script, b"#!/bin/sh\nexit 4\n").unwrap();
+    drop(script);
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &environment);
+    let said = terminal.line_after("the browser was not opened: ").await;
+    let expected = format!(
+        "`{}` ended with exit status: 4; to sign in, visit",
+        browser.display()
+    );
+    assert_eq!(said, expected);
+    let shown = terminal
+        .line_after("exit status: 4; to sign in, visit\r\n\r\n")
+        .await;
+    let visit = fixture
+        .person
+        .visit(&Url::parse(shown.trim()).unwrap())
+        .await;
+    assert!(visit.is_ok(), "{visit:?}");
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+}
+
+#[tokio::test]
 async fn ssh_login_accepts_pasted_address() {
     let fixture = Fixture::new().await;
     let environment = [("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")];

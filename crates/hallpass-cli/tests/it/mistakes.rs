@@ -1,6 +1,8 @@
 //! Mistakes at a terminal, and the message that helps.
 
-use hallpass_testkit::{Endpoint, Fault, McpServer, McpServerOptions, PlannedFault, When};
+use hallpass_testkit::{
+    AuthorizationServerOptions, Endpoint, Fault, McpServer, McpServerOptions, PlannedFault, When,
+};
 
 use crate::{first_steps::Newcomer, program::Fixture};
 
@@ -176,4 +178,161 @@ async fn open_server_needs_no_sign_in() {
         let said = format!("error: {url} needs no token: it answers without one\n");
         assert_eq!(ended.stderr, said, "{command:?}");
     }
+}
+
+#[tokio::test]
+async fn login_after_a_refused_call_requests_the_refused_scopes() {
+    let issuer = AuthorizationServerOptions::default();
+    let protect = |options: &mut McpServerOptions| {
+        options.protection.challenge_scope = Some("read".to_owned());
+        options.protection.call_scope = Some("write".to_owned());
+    };
+    let fixture = Fixture::with(issuer, protect).await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(3);
+    let hint = format!("  hint: hallpass login {url}\n");
+    assert!(ended.stderr.ends_with(&hint), "{}", ended.stderr);
+    fixture.login(&[]).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
+    let scopes: Vec<_> = asked.iter().map(|asked| asked.parameter("scope")).collect();
+    assert_eq!(scopes, [Some("read"), Some("read write")]);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn mistyped_command_line_gets_the_right_one() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    let address = url.strip_prefix("http://").unwrap();
+    let meant = format!("did you mean `{url}`?");
+    let checks: &[(&[&str], &str)] = &[
+        (&["tools", &format!("htp://{address}")], &meant),
+        (&["tools", &format!("http//{address}")], &meant),
+        (&["tools", &format!("http:/{address}")], &meant),
+        (&["tools", address], &meant),
+        (
+            &["login", "https:/mcp.example.com/mcp"],
+            "did you mean `https://mcp.example.com/mcp`?",
+        ),
+        (
+            &["call", "ping", "mine"],
+            "the server comes first: hallpass call mine ping",
+        ),
+        (
+            &["call", "ping", &url],
+            &format!("the server comes first: hallpass call {url} ping"),
+        ),
+        (
+            &["add", &url, "other"],
+            &format!("the name comes first: hallpass add other {url}"),
+        ),
+        (
+            &["tools", "my server"],
+            "a name has letters, digits, `-`, `_` and `.`",
+        ),
+        (&["call", "mine"], "`hallpass tools mine` lists the tools"),
+        (
+            &["call", "mine", "add", "--a", "2"],
+            "the arguments of a tool have no dashes: `name=value`",
+        ),
+        (
+            &["exec", "mine", "env"],
+            "`--` stands before the command: hallpass exec URL -- COMMAND",
+        ),
+        (
+            &["import", "servers.json"],
+            "it finds the files itself; `--from PROGRAM` names a program",
+        ),
+        (
+            &["call", "mine", "add", "{\"a\": 1"],
+            "error: `{\"a\": 1` is not a JSON object\n  because: EOF",
+        ),
+        (
+            &["call", "mine", "add", "a:=x"],
+            "error: `x` is not JSON\n  because: expected value",
+        ),
+        (
+            &["call", "mine", "add", "@absent"],
+            "error: the arguments can't be read from `absent`\n  because: ",
+        ),
+    ];
+    for (arguments, expected) in checks {
+        let ended = new.run(arguments).await.expect(2);
+        assert!(
+            ended.stderr.contains(expected),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert!(
+            !ended.stderr.contains("similar argument"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn mistyped_table_of_the_configuration_is_named() {
+    let new = Newcomer::new().await;
+    let file = new.0.folder.path().join("config.toml");
+    let mut written = std::fs::File::create(&file).unwrap();
+    std::io::Write::write_all(
+        &mut written,
+        b"[server.mine]\nurl = \"https://mcp.example.com/mcp\"\n",
+    )
+    .unwrap();
+    let file = file.display().to_string();
+    let ended = new
+        .run(&["--config", &file, "tools", "mine"])
+        .await
+        .expect(2);
+    let hint = format!("  hint: {file}:1: unknown key `server`; did you mean `servers`?\n");
+    assert!(ended.stderr.ends_with(&hint), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn mistyped_variable_is_named() {
+    let new = Newcomer::new().await;
+    let mut command = new.command(&["list"]);
+    command.env("HALLPASS_NONINTERACTIVE", "1");
+    let ended = new.0.wait(command.spawn().unwrap()).await.expect(0);
+    assert_eq!(
+        ended.stderr,
+        "warning: `HALLPASS_NONINTERACTIVE` is not a variable of this program; did you mean \
+         `HALLPASS_NON_INTERACTIVE`?\n"
+    );
+    let mut command = new.command(&["list"]);
+    command.env("HALLPASS_CLIENT_SECRET", "1");
+    command.env("HALLPASS_TOKEN2", "1");
+    let ended = new.0.wait(command.spawn().unwrap()).await.expect(0);
+    assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn scopes_with_a_comma_are_noticed() {
+    let fixture = Fixture::new().await;
+    let ended = fixture.login(&["--scope", "a,b"]).await.expect(0);
+    let note = "note: `a,b` has a comma, and scopes are separated by spaces: --scope 'a b'\n";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn failure_at_a_proxy_names_the_proxy() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let ended = fixture
+        .run(&["tools", &url, "--proxy", &proxy])
+        .await
+        .expect(5);
+    let because = format!("  because: the connection goes through the proxy {proxy}");
+    assert!(ended.stderr.contains(&because), "{}", ended.stderr);
+    let https = url.replace("http://", "https://");
+    let ended = fixture.run(&["tools", &https]).await;
+    let because = "  because: what answers there does not speak TLS, as `https` needs\n";
+    assert!(ended.stderr.contains(because), "{}", ended.stderr);
 }

@@ -1,4 +1,4 @@
-//! Ten processes, one user, one window.
+//! Processes that need one sign-in: one asks the user, and the others say so.
 
 use hallpass_testkit::Endpoint;
 use tokio::{
@@ -32,7 +32,7 @@ fn begin(
                 let url = Url::parse(&format!("http{rest}")).unwrap();
                 return (Says::Visit(url), child, talk);
             }
-            if line.contains("waiting for the sign-in of another process") {
+            if line.contains("already asks for this sign-in") {
                 return (Says::Waits, child, talk);
             }
         }
@@ -72,4 +72,67 @@ async fn ten_processes_share_one_window() {
     // All of them go on with the one grant.
     fixture.run(&["call", &url, "ping"]).await.expect(0);
     assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
+}
+
+#[tokio::test]
+async fn second_login_names_the_process_that_waits_and_its_url() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let (says, mut first, _talk) = begin(&fixture, &url).await;
+    let Says::Visit(visit) = says else {
+        panic!("the first one waits")
+    };
+    let second = fixture.command(&["login", &url, "--no-browser", "--wait", "60"]);
+    let ended = fixture.sign_in(second).await.expect(0);
+    let process = format!("process {}", first.id().unwrap());
+    let said = ended.stderr;
+    let asks = format!("{process} already asks for this sign-in; waiting until it is done\n");
+    assert!(said.starts_with(&asks), "{said}");
+    assert!(
+        said.contains(&format!("{process} has waited for ")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("; to sign in there, visit\n\n  {visit}\n\n")),
+        "{said}"
+    );
+    assert!(first.wait().await.unwrap().success());
+    // The URL is nowhere once the sign-in is done.
+    let notes = std::fs::read_dir(fixture.store().join("sign-ins")).unwrap();
+    assert_eq!(notes.count(), 0);
+}
+
+#[tokio::test]
+async fn non_interactive_command_does_not_wait_for_an_open_login() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let (_, first, _talk) = begin(&fixture, &url).await;
+    let process = format!("process {}", first.id().unwrap());
+    for arguments in [
+        &["call", &url, "ping"][..],
+        &["tools", &url],
+        &["login", &url],
+        &["token", &url],
+    ] {
+        let mut command = fixture.command(&["--non-interactive", "--timeout", "20"]);
+        command.args(arguments);
+        let ended = fixture.wait(command.spawn().unwrap()).await.expect(3);
+        let said = ended.stderr;
+        if arguments[0] == "call" {
+            let hint = format!("  hint: {process} waits for the user to sign in; when");
+            assert!(said.contains(&hint), "{said}");
+        }
+        let hint = format!("  hint: hallpass login {url}\n");
+        assert!(said.ends_with(&hint), "{said}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let notes = std::fs::read_dir(fixture.store().join("sign-ins")).unwrap();
+        for note in notes {
+            let mode = note.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
 }

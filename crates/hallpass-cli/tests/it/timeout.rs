@@ -1,4 +1,5 @@
-//! What holds for every command: no prompt where no user is present, and an end in time.
+//! What holds for every command: no prompt where no user is present, an end in time, and a word about
+//! what is waited for.
 
 use hallpass_testkit::{Endpoint, Fault, Gate};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -163,4 +164,48 @@ async fn second_signal_ends_wait_for_refresh() {
         .expect(0)
         .json();
     assert_eq!(state["result"]["accounts"][0]["state"], "outcome-unknown");
+}
+
+#[tokio::test]
+async fn silent_server_is_named_within_seconds() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let gate = Gate::new();
+    let hold = Fault::HoldAnswer(gate.clone());
+    fixture.server.once(Endpoint::Mcp, hold);
+    let mut call = fixture.command(&["call", &url, "ping"]).spawn().unwrap();
+    let mut talk = BufReader::new(call.stderr.take().unwrap()).lines();
+    let said = talk.next_line().await.unwrap();
+    assert_eq!(said.unwrap(), format!("waiting for {url} (3 s)"));
+    gate.open();
+    let ended = fixture.wait(call).await.expect(0);
+    assert_eq!(ended.stdout, "pong\n");
+
+    // The log names each wait when it begins.
+    let ended = fixture.run(&["-v", "tools", &url]).await.expect(0);
+    let wait = format!("waiting for POST {url}\n");
+    assert!(ended.stderr.contains(&wait), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn warning_without_verbose_is_one_of_the_program() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let status = 501;
+    for (option, lead) in [(None, "warning: "), (Some("-v"), " WARN hallpass_rmcp::")] {
+        let retry_after = None;
+        let fault = Fault::Status {
+            status,
+            retry_after,
+        };
+        fixture.server.once(Endpoint::Stream, fault);
+        let mut call = fixture.command(&["call", &url, "ping"]);
+        call.args(option);
+        let ended = fixture.wait(call.spawn().unwrap()).await.expect(0);
+        let mut lines = ended.stderr.lines();
+        let line = lines.find(|line| line.contains("the server gives no event stream"));
+        assert!(line.unwrap().starts_with(lead), "{}", ended.stderr);
+    }
 }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    KindError, Record, Remedy, Scopes, SignInReason,
+    AuthorizeError, Authorizer, KindError, Record, Remedy, Scopes, SignInReason,
     store::{Guard, LockKind, StoreErrorKind},
 };
 
@@ -31,6 +31,7 @@ pub(super) enum SignInLock {
 /// Takes the lock, or waits for the process that holds it.
 pub(super) async fn acquire(
     context: &Context,
+    authorizer: &dyn Authorizer,
     reason: SignInReason,
     scopes: &Scopes,
 ) -> Result<SignInLock, SessionError> {
@@ -47,7 +48,9 @@ pub(super) async fn acquire(
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // The user may be waiting for a window to open.
-            tracing::warn!(key = %context.key, "waiting for the sign-in of another process");
+            let holder = holder(context).await;
+            tracing::info!(key = %context.key, ?holder, "waiting for the sign-in of another process");
+            authorizer.waits_for_process(holder.as_deref());
             let guard = context
                 .store
                 .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT)
@@ -78,5 +81,27 @@ pub(super) async fn acquire(
             Err(SessionError::sign_in(&context.key, error.into()))
         }
         _ => Ok(SignInLock::Acquired(guard)),
+    }
+}
+
+/// The process that asks the user at the moment, where the store can tell.
+async fn holder(context: &Context) -> Option<String> {
+    let diagnostics = context.store.diagnostics()?;
+    let holder = diagnostics
+        .lock_holder(&context.key, LockKind::SignIn)
+        .await;
+    holder.ok().flatten()
+}
+
+/// Adds to a refusal to sign in that a user is being asked elsewhere.
+pub(super) async fn with_open_sign_in(
+    context: &Context,
+    refused: AuthorizeError,
+) -> AuthorizeError {
+    match holder(context).await {
+        Some(holder) => refused.with_hint(format!(
+            "{holder} waits for the user to sign in; when that is done, try again"
+        )),
+        None => refused,
     }
 }

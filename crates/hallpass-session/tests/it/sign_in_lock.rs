@@ -3,14 +3,14 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use hallpass_core::{
-    CredentialStore, Diagnostic as _, Remedy, Scopes, SignInReason, store::LockKind,
+    CredentialStore, Diagnostic as _, Hint, Remedy, Scopes, SignInReason, store::LockKind,
 };
-use hallpass_session::{SessionError, SignInRequest, Token};
+use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, Token};
 use tokio::task::JoinSet;
 
 use crate::{
     fakes::TestStore,
-    fixture::{Fixture, serial},
+    fixture::{Fixture, bare, insufficient, need, serial},
 };
 
 /// How many processes start a sign-in at once.
@@ -127,4 +127,51 @@ async fn first_sign_in_adopts_a_grant_saved_meanwhile() {
     };
     assert_eq!(serial(&late.sign_in(request).await.unwrap()), first);
     assert_eq!(fixture.authorizer.calls(), 1);
+}
+
+#[tokio::test]
+async fn session_without_authorizer_does_not_wait_for_the_sign_in_of_another_process() {
+    for fixture in [Fixture::empty(), Fixture::signed_in().await] {
+        let open = fixture
+            .store
+            .lock(&fixture.key, LockKind::SignIn, Duration::ZERO)
+            .await
+            .unwrap();
+        let (store, http) = (fixture.store.clone(), fixture.server.clone());
+        let session = Session::builder(fixture.key.clone(), fixture.settings.clone(), store, http)
+            .clock(fixture.clock.clone() as _)
+            .build()
+            .unwrap();
+        let token = session.token().await.ok();
+        let challenges = match &token {
+            Some(_) => insufficient("w"),
+            None => bare(),
+        };
+        let refused = session.handle_challenge(token.as_ref(), &challenges);
+        let refused = tokio::time::timeout(Duration::from_secs(20), refused).await;
+        let error = refused.unwrap().unwrap_err();
+        assert_eq!(error.remedy(), Remedy::SignIn);
+        let hint = "this process waits for the user to sign in; when that is done, try again";
+        assert_eq!(error.hints(), [Hint::text(hint)]);
+        drop(open);
+        let refused = session.handle_challenge(token.as_ref(), &challenges).await;
+        assert_eq!(refused.unwrap_err().hints(), []);
+    }
+}
+
+#[tokio::test]
+async fn request_without_a_user_does_not_wait_for_an_open_sign_in() {
+    let fixture = Fixture::empty();
+    fixture.authorizer.gate.shut();
+    let session = fixture.session();
+    let open = session.clone();
+    let open = tokio::spawn(async move { open.sign_in(SignInRequest::default()).await });
+    fixture.authorizer.gate.arrived(1).await;
+    // The same session, and one of another process of the same user.
+    for session in [session, fixture.session()] {
+        let token = tokio::time::timeout(Duration::from_secs(20), session.token()).await;
+        assert_eq!(need(&token.unwrap().unwrap_err()), SignInNeed::First);
+    }
+    fixture.authorizer.gate.open();
+    open.await.unwrap().unwrap();
 }

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use hallpass_core::SignInReason;
-use hallpass_session::{SessionError, SignInRequest, TerminationReason};
+use hallpass_core::{Diagnostic as _, Remedy, Scopes, SignInReason};
+use hallpass_session::{Session, SessionError, SignInRequest, TerminationReason};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Fixture, insufficient, serial};
@@ -159,4 +159,53 @@ async fn step_up_without_scopes_terminates() {
         .unwrap_err();
     assert_eq!(ended(error), TerminationReason::NoScopesNamed);
     assert_eq!(fixture.authorizer.calls(), 0);
+}
+
+/// A session of a process that can't ask a user, whose calls are refused for want of the scope `w`.
+async fn refuse_without_user(fixture: &Fixture) {
+    let (store, http) = (fixture.store.clone(), fixture.server.clone());
+    let session = Session::builder(fixture.key.clone(), fixture.settings.clone(), store, http)
+        .clock(fixture.clock.clone() as _)
+        .build()
+        .unwrap();
+    for _ in 0..4 {
+        let refused = session.token().await.unwrap();
+        let challenge = insufficient("w");
+        let ended = session.handle_challenge(Some(&refused), &challenge).await;
+        let error = ended.unwrap_err();
+        assert!(matches!(error, SessionError::SignIn(_)), "{error:?}");
+        assert_eq!(error.remedy(), Remedy::SignIn);
+    }
+}
+
+#[tokio::test]
+async fn scopes_of_a_refused_call_are_requested_by_the_next_login() {
+    let fixture = Fixture::signed_in().await;
+    refuse_without_user(&fixture).await;
+    let refused = fixture.record().await.grant.unwrap().refused_scopes;
+    assert_eq!(refused, Scopes::from_server("w"));
+    // They survive a refresh.
+    fixture.clock.advance(3_600);
+    fixture.session().token().await.unwrap();
+
+    let login = fixture.session();
+    let token = login.sign_in(SignInRequest::default()).await.unwrap();
+    assert_eq!(token.scopes().to_string(), "a b w");
+    login.sign_in(SignInRequest::default()).await.unwrap();
+    let asked = fixture.authorizer.asked();
+    let scopes: Vec<&str> = asked.iter().map(|(_, scopes, _)| scopes.as_str()).collect();
+    assert_eq!(scopes, ["a b w", ""]);
+}
+
+#[tokio::test]
+async fn login_that_fails_forgets_the_scopes_of_the_refused_call() {
+    let fixture = Fixture::signed_in().await;
+    refuse_without_user(&fixture).await;
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let login = fixture.session();
+    login.sign_in(SignInRequest::default()).await.unwrap_err();
+    login.sign_in(SignInRequest::default()).await.unwrap_err();
+    let asked = fixture.authorizer.asked();
+    let scopes: Vec<&str> = asked.iter().map(|(_, scopes, _)| scopes.as_str()).collect();
+    assert_eq!(scopes, ["a b w", ""]);
 }

@@ -30,12 +30,13 @@ impl Word {
         if let Some(file) = word.strip_prefix('@') {
             let text = contents(file)?;
             return object(&text).map(Self::Object).map_err(|error| {
-                CommandError::usage(error).hint(format!("`{file}` has to hold one JSON object"))
+                CommandError::usage(format!("`{file}` does not hold one JSON object"))
+                    .context(error)
             });
         }
         if word.trim_start().starts_with(['{', '[']) {
             return object(word).map(Self::Object).map_err(|error| {
-                CommandError::usage(error).hint(
+                CommandError::usage(format!("`{word}` is not a JSON object")).context(error).hint(
                     "the tool's arguments are one JSON object, such as '{\"a\": 1}'; in a shell it \
                      stands in single quotes",
                 )
@@ -49,9 +50,11 @@ impl Word {
             Some("") => Err(CommandError::usage(format!("`{word}` has no name")).hint(FORMS)),
             Some(key) => match serde_json::from_str(value) {
                 Ok(value) => Ok(Self::Json(key.to_owned(), value)),
-                Err(error) => Err(CommandError::usage(error).hint(format!(
-                    "what comes after `{key}:=` is JSON; `{key}=` takes text"
-                ))),
+                Err(error) => Err(CommandError::usage(format!("`{value}` is not JSON"))
+                    .context(error)
+                    .hint(format!(
+                        "what comes after `{key}:=` is JSON; `{key}=` takes text"
+                    ))),
             },
             None => Ok(Self::InputLines(key.to_owned(), value.to_owned())),
         }
@@ -103,7 +106,10 @@ fn contents(file: &str) -> Result<String, CommandError> {
     };
     match read {
         Ok(()) => Ok(text),
-        Err(error) => Err(CommandError::usage(error).hint(format!("`{file}` was to be read"))),
+        Err(error) => Err(CommandError::usage(format!(
+            "the arguments can't be read from `{file}`"
+        ))
+        .context(error)),
     }
 }
 

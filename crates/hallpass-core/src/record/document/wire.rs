@@ -116,6 +116,8 @@ struct GrantWire {
     requested_scopes: Scopes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     granted_scopes: Option<Scopes>,
+    #[serde(default, skip_serializing_if = "Scopes::is_empty")]
+    refused_scopes: Scopes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resource: Option<Resource>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -260,6 +262,7 @@ impl From<&Grant> for GrantWire {
                 .map(|token| seal(token.expose())),
             requested_scopes: grant.requested_scopes.clone(),
             granted_scopes: grant.granted_scopes.clone(),
+            refused_scopes: grant.refused_scopes.clone(),
             resource: grant.resource.clone(),
             dpop_key: grant.dpop_key.as_ref().map(|key| seal(key.expose())),
             unknown: grant.unknown.clone(),
@@ -283,6 +286,7 @@ impl From<GrantWire> for Grant {
                 .map(|token| RefreshToken::new(unseal(token))),
             requested_scopes: wire.requested_scopes,
             granted_scopes: wire.granted_scopes,
+            refused_scopes: wire.refused_scopes,
             resource: wire.resource,
             dpop_key: wire.dpop_key.map(|key| DpopKey::new(unseal(key))),
             unknown: wire.unknown,

@@ -1,0 +1,47 @@
+//! Names what is waited for: each request in the log, and a server that is silent for seconds to the user.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hallpass::{
+    BoxFuture, HttpClient,
+    http::{Body, HttpError, RequestOptions, RequestTarget},
+    text::redacted_url,
+};
+use http::{Method, Request, Response};
+use url::Url;
+
+use crate::output::Output;
+
+/// A client whose waits are named.
+#[derive(Debug)]
+pub(crate) struct NamedWaits {
+    below: Arc<dyn HttpClient>,
+    output: Output,
+}
+
+impl NamedWaits {
+    pub(crate) fn new(below: Arc<dyn HttpClient>, output: Output) -> Self {
+        Self { below, output }
+    }
+}
+
+impl HttpClient for NamedWaits {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        options: RequestOptions,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let method = request.method().clone();
+        let is_mcp = options.target == RequestTarget::Mcp;
+        let url = Url::parse(&request.uri().to_string());
+        let url = url.map_or_else(|_| "a server".to_owned(), |url| redacted_url(&url));
+        tracing::info!("waiting for {method} {url}");
+        let answer = self.below.open(request, options);
+        // A stream of events begins when the server has one to send.
+        if is_mcp && (method == Method::GET || self.output.shows_status()) {
+            return answer;
+        }
+        Box::pin(async move { self.output.while_silent(&url, answer).await })
+    }
+}
