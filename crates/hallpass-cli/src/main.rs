@@ -17,6 +17,7 @@ mod exit;
 mod global_options;
 mod network;
 mod open_server;
+mod option_words;
 mod output;
 mod paint;
 mod passphrase;

@@ -46,6 +46,13 @@ impl Login<'_> {
             };
             tokens = client.request_token(&endpoint, &request).await;
         }
+        if let Err(TokenRequestError::Answer(error)) = &tokens
+            && let Some(target) = error.redirect_target(endpoint.url)
+        {
+            let kind = LoginErrorKind::Exchange;
+            let moved = self.endpoint_moved(kind, endpoint.url, target).await;
+            return Err(moved.into());
+        }
         tokens.map_err(|error| self.exchange_failed(error, registration, params.is_reused))
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hallpass_core::redact_text;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::{answer::Answer, retry_after::RetryAfter};
 
@@ -53,6 +53,17 @@ impl ErrorResponse {
     pub(crate) fn words(&self) -> String {
         words(self.code.as_deref(), self.description.as_deref())
     }
+}
+
+/// Where a redirect leads, without its query; it may be relative to the endpoint.
+pub(crate) fn redirect_target(
+    status: StatusCode,
+    location: Option<&HeaderValue>,
+) -> Option<String> {
+    let location = location.filter(|_| status.is_redirection())?;
+    let location = location.to_str().ok()?;
+    let end = location.find(['?', '#']).unwrap_or(location.len());
+    Some(location[..end].to_owned())
 }
 
 /// An `error` that has the form of one: words of one case with underscores between. Anything else may

@@ -44,12 +44,8 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let interactive = proxy.interactive && program.environment.is_interactive();
     let user = interactive.then(|| user(proxy, program));
     let (server, configured) = server::configured(program, &proxy.server, user)?;
-    let login = format!(
-        "run `{}` in a terminal",
-        ServerRef::new(&key, program)
-            .keeping(&proxy.server)
-            .line("login")
-    );
+    let server_ref = ServerRef::new(&key, program).keeping(&proxy.server.options);
+    let login = format!("run `{}` in a terminal", server_ref.line("login"));
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))
         .sign_in_hint(login)
