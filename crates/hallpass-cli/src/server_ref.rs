@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
 use hallpass::{Account, CredentialKey, Hint};
 use serde_json::Value;
 
@@ -147,17 +148,25 @@ impl ServerRef {
         }
     }
 
+    /// The same for a command that is no `login`: what only changes how the server is reached is set for
+    /// that command.
+    pub(crate) fn describe_for_command(&self, hint: &Hint) -> String {
+        if setting_options::is_of_connection(hint) {
+            setting_options::describe(hint)
+        } else {
+            self.describe(hint)
+        }
+    }
+
     /// A failure at the server, with the line that leads on: the one that signs in where that is what
-    /// is missing, else, where nothing else is advised, the one that looks closer. What only changes how
-    /// the server is reached is set for the same command, unless that `is_login`.
+    /// is missing, else, where nothing else is advised, the one that looks closer.
     pub(crate) fn with_advice(&self, failed: CommandError, is_login: bool) -> CommandError {
         let failed = failed.map_hints(|hint| {
-            let stays = !is_login && setting_options::is_of_connection(&hint);
-            match &hint {
-                Hint::Text { .. } | Hint::Retry { .. } | Hint::ContactOperator { .. } => hint,
-                _ if stays => hint,
-                _ => Hint::text(self.describe(&hint)),
-            }
+            Hint::text(if is_login {
+                self.describe(&hint)
+            } else {
+                self.describe_for_command(&hint)
+            })
         });
         if failed.is(Code::SignInRequired) {
             return failed.hint_once(self.line("login"));
@@ -208,9 +217,11 @@ impl Configured {
 fn store_options(options: &GlobalOptions, is_named: bool) -> String {
     let path = |path: &PathBuf| path.display().to_string();
     let config = options.config.as_ref().filter(|_| is_named);
+    let key_store = options.key_store.and_then(|it| it.to_possible_value());
     [
         ("--config", config.map(path)),
         ("--store", options.store.as_ref().map(path)),
+        ("--key-store", key_store.map(|it| it.get_name().to_owned())),
         (
             "--passphrase-file",
             options.passphrase_file.as_ref().map(path),

@@ -58,8 +58,9 @@ fn settings(hint: &Hint) -> Vec<(&'static str, Option<&str>)> {
 
 /// Whether what a hint sets concerns each request of any command, and no sign-in.
 pub(crate) fn is_of_connection(hint: &Hint) -> bool {
-    let mut settings = settings(hint).into_iter();
-    settings.all(|(setting, _)| CONNECTION.contains(&setting))
+    let settings = settings(hint);
+    let mut names = settings.iter().map(|(setting, _)| setting);
+    !settings.is_empty() && names.all(|setting| CONNECTION.contains(setting))
 }
 
 /// The options that a hint's settings are, with their values or `None` where only the user knows them;

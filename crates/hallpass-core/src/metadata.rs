@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use url::Url;
+use url::{Host, Url};
 
 use crate::{Hint, Issuer, Resource, TokenEndpointAuthMethod};
 
@@ -160,6 +160,22 @@ impl ServerMetadata {
             settings.insert("endpoints.revocation", Some(revocation));
         }
         Hint::Settings { settings }
+    }
+
+    /// The metadata with `to` in the place of the endpoint `from`, which redirects there. `None` where a
+    /// server on the internet names another place than one: an address, or this machine.
+    pub fn with_moved_endpoint(mut self, from: &Url, to: &Url) -> Option<Self> {
+        let is_public =
+            |url: &Url| matches!(url.host(), Some(Host::Domain(name)) if name != "localhost");
+        if is_public(from) && !(is_public(to) && to.scheme() == "https") {
+            return None;
+        }
+        for endpoint in [&mut self.token_endpoint, &mut self.registration_endpoint] {
+            if endpoint.as_ref() == Some(from) {
+                *endpoint = Some(to.clone());
+            }
+        }
+        Some(self)
     }
 
     /// Whether the server says that it knows a grant type. A server that says nothing knows

@@ -1,8 +1,8 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    DpopSetting, Hint, Scopes, ServerMetadata, ServerSettings, SignInReason,
-    TokenEndpointAuthMethod, http::RequestOptions, redacted_url,
+    DpopSetting, Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    http::RequestOptions, redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
 use hallpass_login::LoginInputs;
@@ -274,12 +274,7 @@ impl Diagnosis<'_> {
             if let Err(error) = http.open(request, options).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = ResponsibleParty::AuthorizationServer;
-                let mut found = unanswered::finding(&error, side, proxy.as_deref());
-                for hint in &mut found.hints {
-                    if *hint == Hint::setting("endpoints", None) {
-                        *hint = discovered.server.endpoint_settings();
-                    }
-                }
+                let found = unanswered::finding(&error, side, proxy.as_deref());
                 step.push_finding(found);
             }
             step.exchanges.extend(self.doctor.parts.http.exchanges());

@@ -72,7 +72,8 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         Code::AddressRefused => {
             let names = source.and_then(<dyn Error>::downcast_ref::<AddressRefused>);
             let found = found.hint(match metadata_setting(error.url()) {
-                Some(setting) => Hint::setting(setting, Some(error.url())),
+                // Without its value: what the user configures is allowed, and a hostile document named it.
+                Some(setting) => Hint::setting(setting, None),
                 None => Hint::setting("endpoints", None),
             });
             match names {

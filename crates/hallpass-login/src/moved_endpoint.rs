@@ -14,27 +14,24 @@ impl Login<'_> {
         &self,
         kind: LoginErrorKind,
         endpoint: &Url,
-        target: Url,
+        target: &Url,
     ) -> LoginError {
         let what = format!(
             "{} leads to {}, and requests there follow no redirect",
             redacted_url(endpoint),
-            redacted_url(&target)
+            redacted_url(target)
         );
-        let mut metadata = self.discovered.server.clone();
-        if metadata.token_endpoint.as_ref() == Some(endpoint) {
-            metadata.token_endpoint = Some(target);
-        } else {
-            metadata.registration_endpoint = Some(target);
-            if let Some(token) = &mut metadata.token_endpoint
-                && let Some(moved) = self.redirect_target(token).await
-            {
-                *token = moved;
-            }
+        let error = LoginError::new(kind, what).with_remedy(Remedy::Configure);
+        let metadata = self.discovered.server.clone();
+        let token = metadata.token_endpoint.clone();
+        let mut moved = metadata.with_moved_endpoint(endpoint, target);
+        if let Some(token) = token.filter(|token| token != endpoint)
+            && let Some(target) = self.redirect_target(&token).await
+        {
+            moved = moved.and_then(|metadata| metadata.with_moved_endpoint(&token, &target));
         }
-        LoginError::new(kind, what)
-            .with_remedy(Remedy::Configure)
-            .with_hint(metadata.endpoint_settings())
+        error
+            .with_hints(moved.map(|metadata| metadata.endpoint_settings()))
             .with_hint("the metadata has to name the final URLs: contact the server's operator")
     }
 

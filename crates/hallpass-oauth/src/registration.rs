@@ -270,7 +270,7 @@ impl RegistrationError {
         let location = redirect_target(response.status(), location);
         let response = ErrorResponse::read(response, answer);
         let is_redirect_uri = response.code.as_deref() == Some("invalid_redirect_uri")
-            || response.status.is_client_error() && named.first() == Some(&None);
+            || matches!(response.status.as_u16(), 400 | 403 | 422) && named.first() == Some(&None);
         Self {
             redirect_uri: RedirectUriRefusal::read(words),
             named: match answer.text("error_description") {

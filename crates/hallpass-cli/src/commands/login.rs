@@ -48,7 +48,11 @@ impl Login {
     /// How the user is asked, as words of a command line with a space before each.
     fn own_options(&self) -> String {
         let mut words = String::new();
-        for (option, is_set) in [("--no-browser", self.no_browser), ("--device", self.device)] {
+        for (option, is_set) in [
+            ("--reset-options", self.reset_options),
+            ("--no-browser", self.no_browser),
+            ("--device", self.device),
+        ] {
             if is_set {
                 words.extend([" ", option]);
             }

@@ -15,7 +15,6 @@ use crate::{
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
-    setting_options,
     setup::{self, User},
     store,
     terminal::Terminal,
@@ -49,7 +48,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))
         .sign_in_hint(login)
-        .hint_text(setting_options::describe);
+        .hint_text(move |hint| server_ref.describe_for_command(hint));
     if interactive {
         served = served.interactive();
     }

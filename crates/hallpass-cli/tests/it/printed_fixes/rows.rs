@@ -218,6 +218,34 @@ rows! {
         fixes: &["--token-endpoint-auth-method none"],
         ..ROW
     },
+    client_secret_is_demanded: Row {
+        settings: &["client.secret"],
+        command: Command::Login,
+        issuer: |it| {
+            it.clients = vec![by_hand("client_secret_basic")];
+            it.behaviour.any_loopback_port = true;
+        },
+        given: &["--client-id", "by-hand"],
+        fault: "invalid_client",
+        fixes: &["--client-secret-file FILE"],
+        fill: &[("--client-secret-file FILE", "{folder}/secret")],
+        ..ROW
+    },
+    client_secret_is_taken_elsewhere: Row {
+        settings: &["client.auth_method"],
+        command: Command::Login,
+        issuer: |it| {
+            it.clients = vec![by_hand("client_secret_post")];
+            it.behaviour.any_loopback_port = true;
+            let listed = json!(["client_secret_basic"]);
+            let name = "token_endpoint_auth_methods_supported".to_owned();
+            it.behaviour.metadata_overrides.insert(name, listed);
+        },
+        given: &["--client-id", "by-hand", "--client-secret-file", "{folder}/secret"],
+        fault: "invalid_client",
+        fixes: &["--token-endpoint-auth-method client_secret_post"],
+        ..ROW
+    },
     client_has_a_secret: Row {
         settings: &["client.secret"],
         issuer: |it| {
