@@ -109,7 +109,7 @@ async fn no_token(
         let server = &setup.hallpass.key().server;
         return CommandError::usage(format!("{server} needs no token: it answers without one"));
     }
-    setup.server_ref.with_advice(failed)
+    setup.server_ref.with_advice(failed, false)
 }
 
 struct Request {

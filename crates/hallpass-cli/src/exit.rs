@@ -84,7 +84,7 @@ impl Code {
 pub(crate) struct CommandError {
     code: Code,
     source: Box<dyn Error + Send + Sync>,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
     data: Option<Value>,
 }
 
@@ -152,7 +152,22 @@ impl CommandError {
 
     /// Adds advice. Settings that the libraries name are shown as the options that set them.
     pub(crate) fn hint(mut self, hint: impl Into<Hint>) -> Self {
-        self.hints.push(setting_options::describe(&hint.into()));
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds advice that may be there already.
+    pub(crate) fn hint_once(self, hint: impl Into<Hint>) -> Self {
+        let hint = hint.into();
+        if self.hints.contains(&hint) {
+            return self;
+        }
+        self.hint(hint)
+    }
+
+    /// Says each hint otherwise.
+    pub(crate) fn map_hints(mut self, change: impl FnMut(Hint) -> Hint) -> Self {
+        self.hints = self.hints.into_iter().map(change).collect();
         self
     }
 
@@ -229,7 +244,7 @@ impl CommandError {
             lines.push(format!("{} {cause}", paint.tone(tone, lead)));
         }
         for hint in &self.hints {
-            let hint = text::line(hint);
+            let hint = text::line(&setting_options::describe(hint));
             lines.push(format!("{} {hint}", paint.tone(Tone::Advice, "  hint:")));
         }
         lines.join("\n")
@@ -246,7 +261,7 @@ impl CommandError {
     }
 
     /// Advice for a user.
-    pub(crate) fn hints(&self) -> &[String] {
+    pub(crate) fn hints(&self) -> &[Hint] {
         &self.hints
     }
 
@@ -271,7 +286,7 @@ impl CommandError {
             "exit_code": self.code.number(),
             "message": texts.next(),
             "causes": texts.collect::<Vec<_>>(),
-            "hints": self.hints,
+            "hints": self.hints.iter().map(setting_options::describe).collect::<Vec<_>>(),
             "data": self.data,
         })
     }

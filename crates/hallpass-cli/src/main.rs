@@ -20,6 +20,7 @@ mod named_waits;
 mod network;
 mod open_server;
 mod open_sign_in;
+mod option_words;
 mod output;
 mod paint;
 mod passphrase;

@@ -4,6 +4,9 @@
 //! are not sealed: a client's secret is named by environment variable or file and stays a name here, and so
 //! should a header's secret part (`${NAME}`). A secret that was typed is not among them: it is kept with the
 //! credentials. A header whose value is written out is remembered as it was typed, and login says so.
+//!
+//! The options of a login that failed are kept apart, for the diagnosis that follows it, without what may be
+//! a secret. The next login replaces them.
 
 use std::{
     fs, io,
@@ -19,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     exit::CommandError,
+    option_words,
     server_options::{ServerOptions, credential_key},
 };
 
@@ -27,10 +31,15 @@ pub(crate) struct SavedOptions {
     key: CredentialKey,
     store: PathBuf,
     path: PathBuf,
+    /// The file of the options of a login that failed.
+    failed_login: PathBuf,
 }
 
 /// Their folder in the store's.
 const FOLDER: &str = "options";
+
+/// The folder of the options of logins that failed.
+const FAILED_LOGINS: &str = "failed-logins";
 
 /// The member of the file that says whose options they are: its name is a digest.
 const OWNER: &str = "for";
@@ -41,6 +50,7 @@ impl SavedOptions {
             key: key.clone(),
             store: folder.to_owned(),
             path: folder.join(FOLDER).join(name_of(key) + ".json"),
+            failed_login: folder.join(FAILED_LOGINS).join(name_of(key) + ".json"),
         }
     }
 
@@ -62,7 +72,16 @@ impl SavedOptions {
 
     /// The remembered options; the default where there are none.
     pub(crate) fn load(&self) -> Result<ServerOptions, CommandError> {
-        let Some(bytes) = read(&self.store, &self.path)? else {
+        self.load_from(&self.path)
+    }
+
+    /// The options of the last login, if that failed; the default where it did not.
+    pub(crate) fn of_failed_login(&self) -> Result<ServerOptions, CommandError> {
+        self.load_from(&self.failed_login)
+    }
+
+    fn load_from(&self, path: &Path) -> Result<ServerOptions, CommandError> {
+        let Some(bytes) = read(&self.store, path)? else {
             return Ok(ServerOptions::default());
         };
         let read = || {
@@ -75,21 +94,40 @@ impl SavedOptions {
 
     /// Replaces them, as a whole or not at all.
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), CommandError> {
+        self.save_to(&self.path, options)?;
+        self.remove(&self.failed_login)
+    }
+
+    /// Replaces those of a login that failed. What may be a secret is not among them.
+    pub(crate) fn save_failed_login(&self, given: &ServerOptions) -> Result<(), CommandError> {
+        let given = option_words::without_secrets(given);
+        if given == ServerOptions::default() {
+            return self.remove(&self.failed_login);
+        }
+        self.save_to(&self.failed_login, &given)
+    }
+
+    fn save_to(&self, path: &Path, options: &ServerOptions) -> Result<(), CommandError> {
         let write = || {
-            let folder = self.path.parent().unwrap_or(&self.path);
+            let folder = path.parent().unwrap_or(path);
             create_private(folder)?;
             let mut options = options.to_map()?;
             let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
             let whose = json!({ "server": server, "account": account });
             options.insert(OWNER.to_owned(), whose);
             let bytes = serde_json::to_vec_pretty(&options)?;
-            replace_file(&self.path, &bytes, FilePermissions::OwnerOnly)
+            replace_file(path, &bytes, FilePermissions::OwnerOnly)
         };
         write().map_err(|error: io::Error| self.failed(error))
     }
 
     pub(crate) fn forget(&self) -> Result<(), CommandError> {
-        match fs::remove_file(&self.path) {
+        self.remove(&self.path)?;
+        self.remove(&self.failed_login)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), CommandError> {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }

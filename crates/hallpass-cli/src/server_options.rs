@@ -17,7 +17,7 @@ use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{completion, exit::CommandError};
+use crate::{completion, exit::CommandError, option_words::OptionWords, text};
 
 /// The options of a server. `login` saves them, so that later commands need only the URL. An option
 /// on the command line overrides the saved one.
@@ -239,17 +239,14 @@ impl Server {
 }
 
 impl Server {
-    /// What names it in a command line that is shown: as it was typed, with the options of this line by
-    /// which it is spoken to.
+    /// What names it in a command line that is shown: as it was typed, with the options of this line.
     pub(crate) fn words(&self) -> String {
-        format!("{}{}", self.url, self.kept_options())
-    }
-
-    /// The options of this line that each later one needs as well, with a space before each.
-    pub(crate) fn kept_options(&self) -> String {
-        let transport = self.options.transport.and_then(|it| it.to_possible_value());
-        let transport = transport.map(|it| format!(" --transport {}", it.get_name()));
-        transport.unwrap_or_default()
+        let options = OptionWords::new(&self.options);
+        let account = self.account.iter();
+        let account: String = account
+            .map(|account| format!(" --account {}", text::quoted(account)))
+            .collect();
+        format!("{}{account}{options}", text::quoted(&self.url))
     }
 }
 
@@ -349,7 +346,7 @@ impl AuthMethod {
 }
 
 /// Options that mean something only beside another one.
-const NEED: &[(&str, &[&str])] = &[
+pub(crate) const NEED: &[(&str, &[&str])] = &[
     ("allow-resource-mismatch", &["resource"]),
     ("authorization-endpoint", &["token-endpoint"]),
     ("client-certificate-key", &["client-certificate"]),

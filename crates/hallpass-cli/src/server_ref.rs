@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use hallpass::{Account, CredentialKey};
+use clap::ValueEnum as _;
+use hallpass::{Account, CredentialKey, Hint};
+use serde_json::Value;
 
 use crate::{
     config::Config,
     exit::{Code, CommandError},
     global_options::GlobalOptions,
+    option_words::OptionWords,
     program::Program,
-    server_options::Server,
-    text,
+    server_options::ServerOptions,
+    setting_options, text,
 };
 
 /// A server as it stands in a command line: its name, where the configuration has one, else its URL.
@@ -19,71 +22,154 @@ pub(crate) struct ServerRef {
     server: String,
     /// The account, where it has to be said.
     account: Option<Account>,
-    /// The options of this call that say where the credentials are, and how the server is spoken to.
-    options: String,
+    /// The options of this call that say where the credentials are.
+    store_options: String,
+    /// The options of this call for the server, which a later call needs as well.
+    given: OptionWords,
+    /// The options of this call that `login` alone has.
+    login_options: String,
     /// What a URL leaves out: its query may hold a key and is not shown.
     lacks_query: bool,
+    /// The options that the configuration sets, where the server has a name in it.
+    configured: Option<Configured>,
+}
+
+/// A server's options in the configuration file.
+#[derive(Debug)]
+struct Configured {
+    path: PathBuf,
+    name: String,
+    options: ServerOptions,
 }
 
 impl ServerRef {
-    /// What the account of a credential is called. A configuration that was named for one run is not the
-    /// one of the next.
+    /// What the account of a credential is called.
     pub(crate) fn new(key: &CredentialKey, program: &Program) -> Self {
-        let config = match program.options.config {
-            Some(_) => Config::default(),
-            // What is wrong with it has been said where it matters.
-            None => Config::read(program).unwrap_or_default(),
-        };
-        let name = |key: &CredentialKey| {
+        // What is wrong with it has been said where it matters.
+        let config = Config::read(program).unwrap_or_default();
+        let entry = |key: &CredentialKey| {
             let mut servers = config.servers().iter();
-            let (name, _) = servers.find(|(_, entry)| entry.key == *key)?;
-            Some(name.clone())
+            servers.find(|(_, entry)| entry.key == *key)
         };
         let usual = CredentialKey::new(key.server.clone());
-        let own_name = name(key);
-        let account =
-            (own_name.is_none() && key.account != usual.account).then(|| key.account.clone());
-        let named = own_name.or_else(|| name(&usual));
+        let own = entry(key);
+        let account = (own.is_none() && key.account != usual.account).then(|| key.account.clone());
+        let named = own.or_else(|| entry(&usual));
+        let configured = named.and_then(|(name, entry)| {
+            Some(Configured {
+                path: config.path()?.to_owned(),
+                name: name.clone(),
+                options: entry.options.clone(),
+            })
+        });
         Self {
             account,
-            options: store_options(&program.options),
+            store_options: store_options(&program.options, named.is_some()),
+            given: OptionWords::default(),
+            login_options: String::new(),
             lacks_query: named.is_none() && key.server.url().query().is_some(),
-            server: named.unwrap_or_else(|| text::quoted(&key.server.to_string())),
+            server: match named {
+                Some((name, _)) => name.clone(),
+                None => text::quoted(&key.server.to_string()),
+            },
+            configured,
         }
     }
 
-    /// With the options of this command line that later ones need as well.
-    pub(crate) fn keeping(mut self, server: &Server) -> Self {
-        self.options += &server.kept_options();
+    /// With the server's options of this command line, which later ones need as well.
+    pub(crate) fn keeping(mut self, given: &ServerOptions) -> Self {
+        self.given = OptionWords::new(given);
+        self
+    }
+
+    /// With these options of `login`, each with a space before it.
+    pub(crate) fn keeping_for_login(mut self, options: String) -> Self {
+        self.login_options = options;
         self
     }
 
     /// The line that runs a command on it.
     pub(crate) fn line(&self, command: &str) -> String {
-        self.line_with(command, "")
+        self.line_with(command, &self.given, "")
     }
 
     /// The line that runs a command with these options on it.
-    pub(crate) fn line_with(&self, command: &str, options: &str) -> String {
+    fn line_with(&self, command: &str, options: &OptionWords, more: &str) -> String {
         let mut line = format!("hallpass {command} {}", self.server);
         if let Some(account) = &self.account {
             line.extend([" --account ", account.as_str()]);
         }
-        line += &self.options;
-        if !options.is_empty() {
-            line.extend([" ", options]);
+        line += &self.store_options;
+        if command == "login" {
+            line += &self.login_options;
         }
-        if self.lacks_query {
-            line += " (with the whole query)";
+        line += &options.to_string();
+        line += more;
+        let query = self.lacks_query.then(|| "with the whole query".to_owned());
+        let notes: Vec<_> = query.into_iter().chain(options.notes()).collect();
+        if !notes.is_empty() {
+            line.extend([" (", &notes.join(", and "), ")"]);
         }
         line
     }
 
+    /// The command that follows a hint, else the hint in words.
+    pub(crate) fn describe(&self, hint: &Hint) -> String {
+        match hint {
+            Hint::Setting { .. } | Hint::Settings { .. } => {
+                let options = setting_options::options_of(hint, &self.given);
+                if options.is_empty() {
+                    return hint.to_string();
+                }
+                if let Some(configured) = &self.configured
+                    && let Some(lines) = configured.change(&options, &self.given)
+                {
+                    return format!("{lines}, then run `{}`", self.line("login"));
+                }
+                let mut words = self.given.clone();
+                for (option, value) in options {
+                    words.set(option, value);
+                }
+                self.line_with("login", &words, "")
+            }
+            Hint::SignIn => self.line("login"),
+            Hint::ForgetClient => format!(
+                "{}, then {}",
+                self.line_with("logout", &self.given, " --forget-client"),
+                self.line("login")
+            ),
+            Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
+            Hint::Url { url } => {
+                let url = text::quoted(url);
+                let (store, given) = (&self.store_options, &self.given);
+                format!("hallpass doctor {url}{store}{given}")
+            }
+            other => setting_options::describe(other),
+        }
+    }
+
+    /// The same for a command that is no `login`: what only changes how the server is reached is set for
+    /// that command.
+    pub(crate) fn describe_for_command(&self, hint: &Hint) -> String {
+        if setting_options::is_of_connection(hint) {
+            setting_options::describe(hint)
+        } else {
+            self.describe(hint)
+        }
+    }
+
     /// A failure at the server, with the line that leads on: the one that signs in where that is what
     /// is missing, else, where nothing else is advised, the one that looks closer.
-    pub(crate) fn with_advice(&self, failed: CommandError) -> CommandError {
+    pub(crate) fn with_advice(&self, failed: CommandError, is_login: bool) -> CommandError {
+        let failed = failed.map_hints(|hint| {
+            Hint::text(if is_login {
+                self.describe(&hint)
+            } else {
+                self.describe_for_command(&hint)
+            })
+        });
         if failed.is(Code::SignInRequired) {
-            return failed.hint(self.line("login"));
+            return failed.hint_once(self.line("login"));
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
         if at_the_server && !failed.has_hints() {
@@ -96,11 +182,46 @@ impl ServerRef {
     }
 }
 
-/// The options that another call needs to reach the same store.
-fn store_options(options: &GlobalOptions) -> String {
+impl Configured {
+    /// What to change in the file, where it sets one of these options and the command line does not.
+    fn change(&self, options: &[(&str, Option<&str>)], given: &OptionWords) -> Option<String> {
+        let set = self.options.to_map().unwrap_or_default();
+        let is_here = |name: &str| set.contains_key(name) && !given.contains(name);
+        if !options.iter().any(|(name, _)| is_here(name)) {
+            return None;
+        }
+        let mut words = OptionWords::new(&self.options);
+        let keys: Vec<_> = options.iter().map(|(name, _)| *name).collect();
+        for (name, value) in options {
+            words.set(name, *value);
+        }
+        let lines = keys.iter().map(|name| {
+            let values = words.values_of(name);
+            let value = match values.as_slice() {
+                [one] if !set.get(*name).is_some_and(Value::is_array) => one.to_string(),
+                several => Value::Array(several.to_vec()).to_string(),
+            };
+            format!("`{name} = {value}`")
+        });
+        Some(format!(
+            "set {} under `[servers.{}]` in {}",
+            lines.collect::<Vec<_>>().join(" and "),
+            self.name,
+            self.path.display()
+        ))
+    }
+}
+
+/// The options that another call needs to reach the same store, and the same configuration where it
+/// names the server.
+fn store_options(options: &GlobalOptions, is_named: bool) -> String {
     let path = |path: &PathBuf| path.display().to_string();
+    let config = options.config.as_ref().filter(|_| is_named);
+    let key_store = options.key_store.and_then(|it| it.to_possible_value());
     [
+        ("--config", config.map(path)),
         ("--store", options.store.as_ref().map(path)),
+        ("--key-store", key_store.map(|it| it.get_name().to_owned())),
         (
             "--passphrase-file",
             options.passphrase_file.as_ref().map(path),

@@ -1,70 +1,108 @@
 //! The settings of the libraries, as the options that set them.
 
-use clap::Args as _;
 use hallpass::Hint;
 
-use crate::{server_options::ServerOptions, text};
+use crate::{option_words::OptionWords, server_options::ServerOptions};
 
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
-    ("allow_mismatch", "--allow-resource-mismatch"),
-    ("authorize_parameters", "--authorize-param"),
-    ("callback", "--callback-port"),
-    ("client", "--client-id"),
-    ("client_identity", "--client-certificate"),
-    ("dpop", "--dpop"),
-    ("endpoints", "--token-endpoint"),
-    ("endpoints.authorization", "--authorization-endpoint"),
-    ("endpoints.registration", "--registration-endpoint"),
-    ("endpoints.revocation", "--revocation-endpoint"),
-    ("endpoints.token", "--token-endpoint"),
-    ("headers", "--header"),
-    ("issuer", "--issuer"),
-    ("legacy_discovery", "--legacy-discovery"),
-    ("max_message_size", "--max-message-size"),
-    ("pkce", "--assume-s256"),
-    ("proxy", "--proxy"),
-    ("refresh_scope", "--refresh-scope"),
-    ("resource", "--resource"),
-    ("resource_metadata_url", "--resource-metadata-url"),
-    ("scopes", "--scope"),
-    ("server_metadata_url", "--server-metadata-url"),
-    ("trust", "--ca-certificate"),
-    ("trusted_issuers", "--trusted-issuer"),
+    ("allow_mismatch", "allow-resource-mismatch"),
+    ("authorize_parameters", "authorize-param"),
+    ("callback", "callback-port"),
+    ("callback.host", "callback-host"),
+    ("client", "client-id"),
+    ("client.auth_method", "token-endpoint-auth-method"),
+    ("client.secret", "client-secret-file"),
+    ("client_identity", "client-certificate"),
+    ("dpop", "dpop"),
+    ("endpoints", "token-endpoint"),
+    ("endpoints.authorization", "authorization-endpoint"),
+    ("endpoints.registration", "registration-endpoint"),
+    ("endpoints.revocation", "revocation-endpoint"),
+    ("endpoints.token", "token-endpoint"),
+    ("headers", "header"),
+    ("issuer", "issuer"),
+    ("legacy_discovery", "legacy-discovery"),
+    ("max_message_size", "max-message-size"),
+    ("pkce", "assume-s256"),
+    ("proxy", "proxy"),
+    ("refresh_scope", "refresh-scope"),
+    ("resource", "resource"),
+    ("resource_metadata_url", "resource-metadata-url"),
+    ("scopes", "scope"),
+    ("server_metadata_url", "server-metadata-url"),
+    ("trust", "ca-certificate"),
+    ("trusted_issuers", "trusted-issuer"),
 ];
 
-/// The option that sets a setting of the libraries, with `value` or with the word for one.
-pub(crate) fn option_of(setting: &str, value: Option<&str>) -> Option<String> {
-    // A sign-in needs all of them, so they are named together.
-    if setting == "endpoints" && value.is_none() {
-        return Some(
-            "--authorization-endpoint URL --token-endpoint URL --registration-endpoint URL"
-                .to_owned(),
-        );
+/// What is set for every command alike, and does not change a sign-in.
+const CONNECTION: &[&str] = &[
+    "client_identity",
+    "headers",
+    "max_message_size",
+    "proxy",
+    "trust",
+];
+
+/// The settings that a hint names, with their values.
+fn settings(hint: &Hint) -> Vec<(&'static str, Option<&str>)> {
+    match hint {
+        Hint::Setting { setting, value } => vec![(setting, value.as_deref())],
+        Hint::Settings { settings } => settings
+            .iter()
+            .map(|(setting, value)| (*setting, value.as_deref()))
+            .collect(),
+        _ => Vec::new(),
     }
-    let (_, option) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
-    let command = ServerOptions::augment_args(clap::Command::new("server"));
-    let argument = command
-        .get_arguments()
-        .find(|argument| argument.get_long() == option.strip_prefix("--"))?;
-    // A switch takes its value after `=` only.
-    if argument.is_require_equals_set() {
-        return Some((*option).to_owned());
+}
+
+/// Whether what a hint sets concerns each request of any command, and no sign-in.
+pub(crate) fn is_of_connection(hint: &Hint) -> bool {
+    let settings = settings(hint);
+    let mut names = settings.iter().map(|(setting, _)| setting);
+    !settings.is_empty() && names.all(|setting| CONNECTION.contains(setting))
+}
+
+/// The options that a hint's settings are, with their values or `None` where only the user knows them;
+/// beside the options `given`. Empty for a hint that names none.
+pub(crate) fn options_of<'a>(
+    hint: &'a Hint,
+    given: &OptionWords,
+) -> Vec<(&'static str, Option<&'a str>)> {
+    let mut options = Vec::new();
+    let settings = settings(hint);
+    for (setting, value) in &settings {
+        // A sign-in needs all of them, so they are named together.
+        if *setting == "endpoints" && value.is_none() {
+            options.extend([("authorization-endpoint", None), ("token-endpoint", None)]);
+            if !given.contains("client-id") {
+                options.push(("registration-endpoint", None));
+            }
+        } else if *setting == "client" && settings.len() > 1 && given.contains("client-id") {
+            // The client that was given is the one to use with the rest.
+        } else if let Some((_, option)) = OPTIONS.iter().find(|(known, _)| known == setting) {
+            options.push((option, *value));
+        }
     }
-    let value = match value {
-        Some(value) => text::quoted(value),
-        None => argument.get_value_names()?.first()?.to_string(),
-    };
-    Some(format!("{option} {value}"))
+    // The other endpoints mean nothing without it.
+    let has = |name: &str| options.iter().any(|(option, _)| *option == name);
+    let needs_token_endpoint = has("authorization-endpoint") || has("registration-endpoint");
+    if needs_token_endpoint && !has("token-endpoint") && !given.contains("token-endpoint") {
+        options.push(("token-endpoint", None));
+    }
+    options
 }
 
 /// Advice in words, with a setting as the option that sets it.
 pub(crate) fn describe(hint: &Hint) -> String {
-    let option = match hint {
-        Hint::Setting { setting, value } => option_of(setting, value.as_deref()),
-        _ => None,
-    };
-    option.map_or_else(|| hint.to_string(), |option| format!("set `{option}`"))
+    let mut words = OptionWords::new(&ServerOptions::default());
+    for (option, value) in options_of(hint, &words.clone()) {
+        words.set(option, value);
+    }
+    match words.to_string().trim_start() {
+        "" => hint.to_string(),
+        options => format!("set `{options}`"),
+    }
 }
 
 #[cfg(test)]

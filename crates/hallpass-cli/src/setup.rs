@@ -99,7 +99,7 @@ impl Setup {
         user: Option<User>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let server_ref = ServerRef::new(&key, program).keeping(server);
+        let server_ref = ServerRef::new(&key, program).keeping(&server.options);
         let remembered = SavedOptions::new(&key, &store::folder(program)?);
         let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;
@@ -212,7 +212,7 @@ fn configured(program: &Program, key: &CredentialKey) -> Result<ServerOptions, C
 }
 
 /// The options on the command line.
-fn given(server: &Server) -> Result<ServerOptions, CommandError> {
+pub(crate) fn given(server: &Server) -> Result<ServerOptions, CommandError> {
     let mut given = server.options.clone();
     // Remembered, they must mean the same files from every folder.
     given.files_from(Path::new(""))?;

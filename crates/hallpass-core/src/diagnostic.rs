@@ -1,6 +1,6 @@
 //! What to do about an error, as data.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
@@ -61,6 +61,11 @@ pub enum Hint {
         /// The value to set; `None` where only the user knows.
         value: Option<String>,
     },
+    /// Change several settings together, of which one alone does not help.
+    Settings {
+        /// Their names, and the values to set, as those of [`Setting`](Self::Setting).
+        settings: BTreeMap<&'static str, Option<String>>,
+    },
     /// Sign in.
     SignIn,
     /// Forget the registered client, and sign in.
@@ -96,7 +101,10 @@ impl Hint {
         "allow_mismatch",
         "authorize_parameters",
         "callback",
+        "callback.host",
         "client",
+        "client.auth_method",
+        "client.secret",
         "client_identity",
         "dpop",
         "endpoints",
@@ -132,6 +140,24 @@ impl Hint {
         }
     }
 
+    /// Set all of `settings` together; `None` where only the user knows a value.
+    pub fn settings<'a>(
+        settings: impl IntoIterator<Item = (&'static str, Option<&'a str>)>,
+    ) -> Self {
+        let settings = settings.into_iter();
+        Self::Settings {
+            settings: settings
+                .map(|(name, value)| (name, value.map(str::to_owned)))
+                .collect(),
+        }
+    }
+
+    /// Request a token for another resource than the server's own (RFC 8707 §2); only the user knows
+    /// which.
+    pub fn other_resource() -> Self {
+        Self::settings([("allow_mismatch", Some("true")), ("resource", None)])
+    }
+
     /// Contact the operator of `server`.
     pub fn contact_operator(server: impl Into<String>) -> Self {
         Self::ContactOperator {
@@ -155,14 +181,20 @@ impl From<&str> for Hint {
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting {
-                setting,
-                value: Some(value),
-            } => write!(f, "set `{setting}` to `{value}`"),
-            Self::Setting {
-                setting,
-                value: None,
-            } => write!(f, "set `{setting}`"),
+            Self::Setting { setting, value } => {
+                f.write_str("set ")?;
+                setting_value(f, setting, value.as_deref())
+            }
+            Self::Settings { settings } => {
+                f.write_str("set ")?;
+                for (index, (setting, value)) in settings.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(" and ")?;
+                    }
+                    setting_value(f, setting, value.as_deref())?;
+                }
+                Ok(())
+            }
             Self::SignIn => f.write_str("sign in"),
             Self::ForgetClient => f.write_str("forget the registered client, and sign in"),
             Self::Refresh => f.write_str("diagnose again and allow a refresh"),
@@ -174,6 +206,13 @@ impl fmt::Display for Hint {
             Self::ContactOperator { server } => write!(f, "contact the operator of {server}"),
             Self::Text { text } => f.write_str(text),
         }
+    }
+}
+
+fn setting_value(f: &mut fmt::Formatter<'_>, name: &str, value: Option<&str>) -> fmt::Result {
+    match value {
+        Some(value) => write!(f, "`{name}` to `{value}`"),
+        None => write!(f, "`{name}`"),
     }
 }
 
@@ -244,6 +283,14 @@ mod tests {
                 Hint::setting("resource", Some("https://a.example")),
                 "set `resource` to `https://a.example`",
                 r#"{"kind":"setting","setting":"resource","value":"https://a.example"}"#,
+            ),
+            (
+                Hint::settings([
+                    ("endpoints.token", Some("https://a.example/t")),
+                    ("client", None),
+                ]),
+                "set `client` and `endpoints.token` to `https://a.example/t`",
+                r#"{"kind":"settings","settings":{"client":null,"endpoints.token":"https://a.example/t"}}"#,
             ),
             (Hint::SignIn, "sign in", r#"{"kind":"sign-in"}"#),
             (

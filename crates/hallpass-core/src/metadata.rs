@@ -1,10 +1,12 @@
 //! The two metadata documents, as data. Reading them from the network is `hallpass-discovery`'s job.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use url::Url;
+use url::{Host, Url};
 
-use crate::{Issuer, Resource, TokenEndpointAuthMethod};
+use crate::{Hint, Issuer, Resource, TokenEndpointAuthMethod};
 
 /// A protected resource's metadata (RFC 9728 §2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +134,48 @@ impl ServerMetadata {
             dpop_bound_access_tokens_required: false,
             other: Map::new(),
         }
+    }
+
+    /// The endpoints as settings, which take the place of the metadata as a whole and help only together.
+    ///
+    /// A value is left out where there is none, or where its query may hold a secret. Without a
+    /// registration endpoint the user has to name a client.
+    pub fn endpoint_settings(&self) -> Hint {
+        let shown = |url: &Url| url.query().is_none().then(|| url.as_str().to_owned());
+        let value = |url: &Option<Url>| url.as_ref().and_then(shown);
+        let mut settings = BTreeMap::from([
+            (
+                "endpoints.authorization",
+                value(&self.authorization_endpoint),
+            ),
+            ("endpoints.token", value(&self.token_endpoint)),
+        ]);
+        if self.registration_endpoint.is_some() {
+            let registration = value(&self.registration_endpoint);
+            settings.insert("endpoints.registration", registration);
+        } else {
+            settings.insert("client", None);
+        }
+        if let Some(revocation) = value(&self.revocation_endpoint) {
+            settings.insert("endpoints.revocation", Some(revocation));
+        }
+        Hint::Settings { settings }
+    }
+
+    /// The metadata with `to` in the place of the endpoint `from`, which redirects there. `None` where a
+    /// server on the internet names another place than one: an address, or this machine.
+    pub fn with_moved_endpoint(mut self, from: &Url, to: &Url) -> Option<Self> {
+        let is_public =
+            |url: &Url| matches!(url.host(), Some(Host::Domain(name)) if name != "localhost");
+        if is_public(from) && !(is_public(to) && to.scheme() == "https") {
+            return None;
+        }
+        for endpoint in [&mut self.token_endpoint, &mut self.registration_endpoint] {
+            if endpoint.as_ref() == Some(from) {
+                *endpoint = Some(to.clone());
+            }
+        }
+        Some(self)
     }
 
     /// Whether the server says that it knows a grant type. A server that says nothing knows

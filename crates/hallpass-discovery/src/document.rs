@@ -69,6 +69,7 @@ pub(crate) fn authorization_server(
         invalid(at, format!("its `issuer` {issuer} {problem}"))
     })?;
     let mut metadata = ServerMetadata::new(issuer);
+    let registration = members.object.get("registration_endpoint").cloned();
     metadata.registration_endpoint = members.optional_endpoint("registration_endpoint");
     metadata.revocation_endpoint = members.optional_endpoint("revocation_endpoint");
     metadata.device_authorization_endpoint =
@@ -91,18 +92,60 @@ pub(crate) fn authorization_server(
         members.flag("client_id_metadata_document_supported");
     metadata.dpop_signing_alg_values_supported = members.words("dpop_signing_alg_values_supported");
     metadata.dpop_bound_access_tokens_required = members.flag("dpop_bound_access_tokens_required");
-    metadata.authorization_endpoint =
-        members.endpoint("authorization_endpoint", at, "RFC 6749 §3.1")?;
-    metadata.token_endpoint = members.endpoint("token_endpoint", at, "RFC 6749 §3.2")?;
-    if metadata.token_endpoint.is_none() {
-        // Without it nothing that Hallpass does is possible (RFC 8414 §2 lets only servers of the
-        // implicit grant leave it out).
-        return Err(
-            invalid(at, "it names no `token_endpoint` (RFC 8414 §2)").with_settings(&["endpoints"])
-        );
+    let named = [
+        members.text("authorization_endpoint"),
+        members.text("token_endpoint"),
+    ];
+    match endpoints(&mut metadata, &named, at) {
+        Ok(()) => {
+            metadata.other = members.object;
+            Ok(metadata)
+        }
+        Err(failure) => {
+            let registration = registration.as_ref().and_then(Value::as_str);
+            metadata.registration_endpoint = registration.and_then(|text| meant_endpoint(text, at));
+            let named = named.map(|text| meant_endpoint(&text?, at));
+            [metadata.authorization_endpoint, metadata.token_endpoint] = named;
+            Err(failure.with_hint(metadata.endpoint_settings()))
+        }
     }
-    metadata.other = members.object;
-    Ok(metadata)
+}
+
+/// Takes over the endpoints that everything hangs on. Without a token endpoint nothing that Hallpass does
+/// is possible (RFC 8414 §2 lets only servers of the implicit grant leave it out).
+fn endpoints(
+    metadata: &mut ServerMetadata,
+    [authorization, token]: &[Option<String>; 2],
+    at: &Url,
+) -> Result<(), RequestFailure> {
+    let checked = |name: &str, text: &Option<String>, section: &str| {
+        let text = text.as_deref().filter(|text| !text.is_empty());
+        text.map(endpoint).transpose().map_err(|problem| {
+            let text = format!(
+                "the `{name}` {} in the document at {} can't be used: {problem} ({section})",
+                value(text.unwrap_or_default()),
+                redacted_url(at)
+            );
+            RequestFailure::new(DiscoveryErrorKind::EndpointRefused, text)
+        })
+    };
+    metadata.authorization_endpoint =
+        checked("authorization_endpoint", authorization, "RFC 6749 §3.1")?;
+    metadata.token_endpoint = checked("token_endpoint", token, "RFC 6749 §3.2")?;
+    match metadata.token_endpoint {
+        Some(_) => Ok(()),
+        None => Err(invalid(at, "it names no `token_endpoint` (RFC 8414 §2)")),
+    }
+}
+
+/// What an endpoint of a document that can't be used may mean: itself, or a relative one at the origin of
+/// the document.
+fn meant_endpoint(text: &str, at: &Url) -> Option<Url> {
+    let url = endpoint(text).or_else(|problem| at.join(text).map_err(|_| problem));
+    let is_here = |url: &Url| text.starts_with('/') && url.origin() == at.origin();
+    url.ok()
+        .filter(|url| Url::parse(text).is_ok() || is_here(url))
+        .filter(|url| well_known::objection(url).is_none())
 }
 
 fn invalid(at: &Url, problem: impl std::fmt::Display) -> RequestFailure {
@@ -222,27 +265,6 @@ impl Members<'_> {
                 None
             }
         }
-    }
-
-    /// An endpoint that everything hangs on: absent is for the caller to judge, unusable is not.
-    fn endpoint(
-        &mut self,
-        name: &str,
-        at: &Url,
-        section: &str,
-    ) -> Result<Option<Url>, RequestFailure> {
-        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        endpoint(&text).map(Some).map_err(|problem| {
-            let text = format!(
-                "the `{name}` {} in the document at {} can't be used: {problem} ({section})",
-                value(&text),
-                redacted_url(at)
-            );
-            RequestFailure::new(DiscoveryErrorKind::EndpointRefused, text)
-                .with_settings(&["endpoints"])
-        })
     }
 }
 

@@ -144,7 +144,6 @@ impl Diagnosis<'_> {
                 };
                 let found = Finding::from_error(code, &error)
                     .with_remedy(error.remedy())
-                    .hint_setting("client", None)
                     .with_hints(error.hints());
                 // A user who is signed in needs no client yet.
                 let is_needed = !self.record.as_ref().is_some_and(Record::is_signed_in);

@@ -49,7 +49,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
             server.issuer
         );
         step.push_finding(
-            Finding::new(Code::NoAuthorizationEndpoint, what).hint_setting("endpoints", None),
+            Finding::new(Code::NoAuthorizationEndpoint, what).hint(server.endpoint_settings()),
         );
     }
     // Where there is no document there is nothing that it could say.
@@ -274,7 +274,8 @@ impl Diagnosis<'_> {
             if let Err(error) = http.open(request, options).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = ResponsibleParty::AuthorizationServer;
-                step.push_finding(unanswered::finding(&error, side, proxy.as_deref()));
+                let found = unanswered::finding(&error, side, proxy.as_deref());
+                step.push_finding(found);
             }
             step.exchanges.extend(self.doctor.parts.http.exchanges());
         }

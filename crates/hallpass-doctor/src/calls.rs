@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{
     Code, Finding, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint, mcp,
-    metadata, opening::InitializeOutcome,
+    metadata, opening::InitializeOutcome, token,
 };
 
 /// A token that is younger than this, in seconds, has just been issued.
@@ -158,7 +158,9 @@ impl Diagnosis<'_> {
                 metadata::quoted_resource(asked)
             );
             let has_scopes = grant.is_some_and(|grant| !grant.requested_scopes.is_empty());
-            let found = Finding::new(Code::FreshTokenRefused, what).hint_setting("resource", None);
+            let found = Finding::new(Code::FreshTokenRefused, what)
+                .hint(Hint::other_resource())
+                .with_hints(&token::audience(asked));
             let found = if has_scopes && !self.settings().refresh_scope {
                 found
                     .hint_setting("refresh_scope", Some("true"))

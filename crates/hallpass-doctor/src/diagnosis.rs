@@ -1,11 +1,11 @@
 //! The order of the steps, and what one learns for the next.
 
-use hallpass_core::{Challenge, CredentialKey, Record, ServerSettings, redacted_url};
+use hallpass_core::{Challenge, CredentialKey, Hint, Record, ServerSettings, redacted_url};
 use hallpass_discovery::Discovered;
 use hallpass_session::Token;
 use http::StatusCode;
 
-use crate::{Doctor, Report, Step, StepName, clock};
+use crate::{Code, Doctor, Report, Severity, Step, StepName, clock};
 
 /// One run.
 #[derive(Debug)]
@@ -58,21 +58,23 @@ impl Diagnosis<'_> {
             .findings
             .extend(clock::skew(&self.doctor.parts.http.clocks()));
         let key = self.key();
+        let mut steps = vec![
+            network,
+            endpoint,
+            resource,
+            server,
+            store,
+            registration,
+            account,
+            token,
+            audience,
+            mcp,
+        ];
+        sign_in_once(&mut steps);
         Report {
             server: redacted_url(key.server.url()),
             account: key.account.to_string(),
-            steps: vec![
-                network,
-                endpoint,
-                resource,
-                server,
-                store,
-                registration,
-                account,
-                token,
-                audience,
-                mcp,
-            ],
+            steps,
         }
     }
 
@@ -121,6 +123,30 @@ impl Anonymous {
             status,
             challenges,
             is_open: false,
+        }
+    }
+}
+
+/// Where a fault is removed by a setting, whose hint signs in with it, a sign-in without that setting would
+/// fail: the findings after that fault lead to its fix.
+fn sign_in_once(steps: &mut [Step]) {
+    let mut fix: Option<Code> = None;
+    for finding in steps.iter_mut().flat_map(|step| &mut step.findings) {
+        match fix {
+            Some(code) => {
+                for hint in &mut finding.hints {
+                    if *hint == Hint::SignIn {
+                        *hint = Hint::text(format!("the fix of `{}` signs in", code.as_str()));
+                    }
+                }
+            }
+            None => {
+                let is_setting =
+                    |hint: &Hint| matches!(hint, Hint::Setting { .. } | Hint::Settings { .. });
+                if finding.severity == Severity::Fault && finding.hints.iter().any(is_setting) {
+                    fix = Some(finding.code);
+                }
+            }
         }
     }
 }

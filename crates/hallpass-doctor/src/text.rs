@@ -111,7 +111,16 @@ impl Page<'_> {
         }
         for hint in &finding.hints {
             let line = format!("hint: {}", (self.style.hint)(hint));
-            self.line(Tone::Hint, 4, &line);
+            match hint {
+                Hint::Text { .. } | Hint::Retry { .. } | Hint::ContactOperator { .. } => {
+                    self.line(Tone::Hint, 4, &line);
+                }
+                // A command is copied, and is one line.
+                _ => {
+                    let line = format!("    {}", sanitize_line(&line));
+                    self.lines.push((self.style.paint)(Tone::Hint, &line));
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error};
 
-use hallpass_core::{AuthScheme, Diagnostic as _, Hint, Remedy, UnverifiedClaims};
+use hallpass_core::{AuthScheme, Diagnostic as _, Hint, Remedy, Resource, UnverifiedClaims};
 use hallpass_session::{SessionError, SignInNeed, Token};
 
 use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata};
@@ -153,7 +153,8 @@ impl Diagnosis<'_> {
             step.push_finding(
                 Finding::new(Code::AnotherAudience, what)
                     .with_severity(Severity::Warning)
-                    .hint_setting("resource", None)
+                    .hint(Hint::other_resource())
+                    .with_hints(&audience(Some(resource)))
                     .text("contact the operator of the authorization server (RFC 8707 §2.2)"),
             );
         }
@@ -200,4 +201,16 @@ fn refused(error: &SessionError) -> Finding {
         _ => found,
     };
     found.with_hints(&hints)
+}
+
+/// What helps where an authorization server goes by `audience` in the place of `resource`, as Auth0 does.
+pub(crate) fn audience(resource: Option<&Resource>) -> Vec<Hint> {
+    let Some(resource) = resource else {
+        return Vec::new();
+    };
+    let parameter = format!("audience={}", resource.as_str());
+    vec![
+        Hint::setting("authorize_parameters", Some(&parameter)),
+        Hint::text("if the authorization server goes by `audience`, as Auth0 does"),
+    ]
 }

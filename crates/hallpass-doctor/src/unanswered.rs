@@ -71,7 +71,11 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         }),
         Code::AddressRefused => {
             let names = source.and_then(<dyn Error>::downcast_ref::<AddressRefused>);
-            let found = found.hint_setting("endpoints", None);
+            let found = found.hint(match metadata_setting(error.url()) {
+                // Without its value: what the user configures is allowed, and a hostile document named it.
+                Some(setting) => Hint::setting(setting, None),
+                None => Hint::setting("endpoints", None),
+            });
             match names {
                 Some(_) => found.text(
                     "what a user configures is always allowed: name it only if you trust it, \
@@ -84,10 +88,21 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
             let target = source
                 .and_then(<dyn Error>::downcast_ref::<RedirectRefused>)
                 .and_then(RedirectRefused::target);
-            found.hint_setting("resource_metadata_url", target)
+            let setting = metadata_setting(error.url());
+            found.hint_setting(setting.unwrap_or("resource_metadata_url"), target)
         }
         _ => found.contact_operator(host),
     }
+}
+
+/// The setting that names the document at a well-known URL.
+fn metadata_setting(url: &str) -> Option<&'static str> {
+    let path = Url::parse(url).ok()?.path().to_owned();
+    if path.contains("/.well-known/oauth-protected-resource") {
+        return Some("resource_metadata_url");
+    }
+    path.contains("/.well-known/")
+        .then_some("server_metadata_url")
 }
 
 /// An MCP request that was redirected to where it must not go.

@@ -1,7 +1,7 @@
 //! One attempt of a login: the run of its plan.
 
 use hallpass_core::{
-    ClientId, Hint, Record, Registration, quote,
+    ClientId, Hint, Record, Registration, Remedy, quote,
     record::{GrantKind, RegistrationOrigin},
     redacted_url,
 };
@@ -13,7 +13,7 @@ use crate::{
     ReregistrationReason,
     await_callback::{AwaitCallback, CallbackOutcome, failure_page},
     callback_server::CallbackServer,
-    client_check,
+    client_check::{self, Refusal},
     code_exchange::ExchangeParams,
     login::{Client, FailedAttempt, Login},
     page::Page,
@@ -28,11 +28,20 @@ impl Login<'_> {
         let client = self.client(plan).await?;
         let mut pending = self.authorization_request(plan, &client)?;
         let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
-        let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
+        let is_configured = client.registration.origin == RegistrationOrigin::PreRegistered;
+        let is_checked =
+            (client.is_reused || is_configured) && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
         let http = &*self.host.ports.http;
-        if is_checked && !client_check::is_accepted(http, server, pending.url()).await {
-            return Err(self.registration_refused(None));
+        if is_checked
+            && let Some(refusal) = client_check::refusal(http, server, pending.url()).await
+        {
+            return Err(if client.is_reused {
+                self.registration_refused(None)
+            } else {
+                self.request_refused(refusal, &client.registration, &pending)
+                    .into()
+            });
         }
         if self.discovered.source == MetadataSource::Guessed
             && let Some(status) = client_check::absence(http, server, pending.url()).await
@@ -88,7 +97,18 @@ impl Login<'_> {
                 (GrantKind::AuthorizationCode, tokens, responder)
             }
             Err(error) => {
-                let failed = self.without_scopes(plan, error);
+                let refusal = match error.kind() {
+                    LoginErrorKind::Timeout if !pushed => {
+                        client_check::refusal(http, &self.request.key.server, pending.url()).await
+                    }
+                    _ => None,
+                };
+                let failed = match refusal {
+                    Some(refusal @ Refusal::RedirectUri(_)) => self
+                        .request_refused(refusal, &registration, &pending)
+                        .into(),
+                    _ => self.without_scopes(plan, error),
+                };
                 (GrantKind::AuthorizationCode, Err(failed), None)
             }
         };
@@ -215,6 +235,33 @@ impl Login<'_> {
         let request = inputs.authorization_request(&id, "", &plan.scopes, &extra);
         let checked = request.check();
         checked.map_err(|error| self.impossible_request(error))
+    }
+
+    /// The authorization endpoint shows an error page to the browser.
+    fn request_refused(
+        &self,
+        refusal: Refusal,
+        registration: &Registration,
+        pending: &PendingAuthorization,
+    ) -> LoginError {
+        let issuer = &self.discovered.server.issuer;
+        let id = quote(registration.client_id.as_str());
+        let (what, hints) = match refusal {
+            Refusal::Client => (
+                format!("{issuer} does not know the client `{id}`"),
+                vec![Hint::setting("client", None)],
+            ),
+            Refusal::RedirectUri(refused) => (
+                format!(
+                    "{issuer} does not accept the redirect URI {} of the client `{id}`",
+                    pending.redirect_uri()
+                ),
+                refused.hints(&self.request.settings.callback.host),
+            ),
+        };
+        LoginError::new(LoginErrorKind::Request, what)
+            .with_remedy(Remedy::Configure)
+            .with_hints(hints)
     }
 
     fn impossible_request(&self, error: AuthorizationRequestError) -> LoginError {

@@ -2,8 +2,9 @@
 //! registered before. Nothing is sent here.
 
 use hallpass_core::{
-    ClientId, Diagnostic as _, PreRegisteredClient, Record, Registration, Scopes, ServerMetadata,
-    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, Diagnostic as _, Hint, PreRegisteredClient, Record, Registration, Scopes,
+    ServerMetadata, ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod,
+    record::RegistrationOrigin,
 };
 use hallpass_oauth::{check_client_issuer, pre_registration};
 
@@ -164,12 +165,29 @@ impl ClientCandidates<'_> {
         let what =
             format!("{issuer} registers no clients by itself, and no client id is configured");
         let hint = if self.metadata.client_id_metadata_document_supported {
-            "register a client there by hand and set its client id, or set the URL of a client id \
-             metadata document, which it supports"
+            "register a client there by hand, or set the URL of a client id metadata document, which \
+             it supports"
         } else {
-            "register a client there by hand and set its client id (and secret, if it has one)"
+            "register a client there by hand (and set its secret, if it has one)"
         };
-        LoginError::new(LoginErrorKind::NoClient, what).with_hint(hint)
+        let error = LoginError::new(LoginErrorKind::NoClient, what);
+        // Named by the user, the endpoints take the place of the whole metadata.
+        let error = match &self.settings.endpoints {
+            Some(endpoints) => {
+                let registration = ("endpoints.registration", None);
+                let authorization = ("endpoints.authorization", None);
+                let lacks_both = endpoints.authorization.is_none();
+                let lacking = [registration, authorization];
+                let lacking = if lacks_both {
+                    &lacking[..]
+                } else {
+                    &lacking[..1]
+                };
+                error.with_hint(Hint::settings(lacking.iter().copied()))
+            }
+            None => error,
+        };
+        error.with_hints([Hint::setting("client", None), hint.into()])
     }
 }
 

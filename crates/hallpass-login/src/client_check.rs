@@ -1,21 +1,47 @@
-//! Whether an authorization server still accepts a client that was registered earlier.
+//! Whether an authorization server accepts a client and its redirect URI, asked before the browser opens.
 
 use bytes::Bytes;
 use hallpass_core::{
     HttpClient, ServerUrl,
-    http::{Redirects, RequestOptions, RequestTarget},
+    http::{Body, Redirects, RequestOptions, RequestTarget},
 };
-use http::{HeaderMap, Request, StatusCode, header};
+use hallpass_oauth::RedirectUriRefusal;
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use url::Url;
 
-/// Sends the authorization request as the browser will. A server that has forgotten a client shows an
-/// error page there and does not send the browser back (RFC 6749 §4.1.2.1), so the login would end at
-/// its time limit. Anything except a plain refusal counts as a yes.
-pub(crate) async fn is_accepted(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> bool {
-    match look(http, server, url).await {
-        Some((status, headers)) => !refuses_client(url, status, &headers),
-        None => true,
+/// What an authorization endpoint says is wrong with a request, in the place of a page for the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It does not know the client, or does not accept it.
+    Client,
+    /// It does not accept the redirect URI for the client.
+    RedirectUri(RedirectUriRefusal),
+}
+
+/// Sends the authorization request as the browser will. A server that has forgotten a client, or that
+/// does not accept the redirect URI, shows an error page there and does not send the browser back
+/// (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain refusal that
+/// names one of the two counts as a yes.
+pub(crate) async fn refusal(
+    http: &dyn HttpClient,
+    server: &ServerUrl,
+    url: &Url,
+) -> Option<Refusal> {
+    let (head, mut body) = look(http, server, url).await?.into_parts();
+    if !matches!(
+        head.status,
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
+    ) {
+        return refusal_in_redirect(url, head.status, &head.headers);
     }
+    let mut page = Vec::new();
+    while let Some(Ok(chunk)) = body.chunk().await {
+        page.extend_from_slice(&chunk);
+        if page.len() > MAX_PAGE {
+            break;
+        }
+    }
+    refusal_in_words(&String::from_utf8_lossy(&page))
 }
 
 /// What a guessed endpoint answers: `None` where it may be an authorization endpoint.
@@ -25,7 +51,7 @@ pub(crate) async fn absence(
     server: &ServerUrl,
     url: &Url,
 ) -> Option<StatusCode> {
-    let (status, _) = look(http, server, url).await?;
+    let status = look(http, server, url).await?.status();
     let is_absent = matches!(
         status,
         StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED
@@ -33,12 +59,8 @@ pub(crate) async fn absence(
     is_absent.then_some(status)
 }
 
-/// The head of the answer to a browser's request.
-async fn look(
-    http: &dyn HttpClient,
-    server: &ServerUrl,
-    url: &Url,
-) -> Option<(StatusCode, HeaderMap)> {
+/// The answer to a browser's request.
+async fn look(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> Option<Response<Body>> {
     let request = Request::get(url.as_str())
         // What a navigation sends: some servers answer a script in another way.
         .header(header::ACCEPT, "text/html,*/*;q=0.8")
@@ -52,7 +74,7 @@ async fn look(
         ..RequestOptions::metadata(server)
     };
     match http.open(request, options).await {
-        Ok(answer) => Some((answer.status(), answer.headers().clone())),
+        Ok(answer) => Some(answer),
         Err(error) => {
             tracing::debug!(%error, "no answer from the authorization endpoint to a look at it");
             None
@@ -60,25 +82,70 @@ async fn look(
     }
 }
 
-/// Whether an authorization endpoint says that it does not accept the client: by its status, or by a
-/// redirect with the reason.
-fn refuses_client(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> bool {
-    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
-        return true;
+/// How much of a page is read.
+const MAX_PAGE: usize = 64 * 1024;
+
+/// What a page, or the JSON in its place, says is wrong: the first that it names counts, for what is said
+/// about a redirect URI may name the client as well.
+fn refusal_in_words(page: &str) -> Option<Refusal> {
+    let words = page.to_lowercase();
+    let first = |any: &[&str]| any.iter().filter_map(|it| words.find(it)).min();
+    let is_known = first(NOT_KNOWN).is_none();
+    let client = first(&["client"]).filter(|_| !is_known);
+    let uri = first(&[
+        "redirect uri",
+        "redirect_uri",
+        "redirect url",
+        "redirecturi",
+    ]);
+    match (client, uri) {
+        (Some(client), Some(uri)) if client < uri => Some(Refusal::Client),
+        (_, Some(_)) => Some(Refusal::RedirectUri(RedirectUriRefusal::read(&words))),
+        (Some(_), None) => Some(Refusal::Client),
+        (None, None) => None,
     }
-    let location = headers
-        .get(header::LOCATION)
-        .and_then(|location| endpoint.join(location.to_str().ok()?).ok());
-    status.is_redirection()
-        && location.is_some_and(|location| {
-            location.query_pairs().any(|(name, value)| {
-                name == "error"
-                    && matches!(
-                        &*value,
-                        "invalid_client" | "invalid_redirect_uri" | "unauthorized_client"
-                    )
-            })
-        })
+}
+
+/// How a server says that it does not know a client.
+const NOT_KNOWN: &[&str] = &[
+    "unknown",
+    "not known",
+    "not found",
+    "no such",
+    "not exist",
+    "invalid client",
+    "invalid_client",
+    "invalid value for 'client_id'",
+    "client is invalid",
+    "client id is invalid",
+    "client_id is invalid",
+    "unregistered",
+    "not registered",
+    "unauthorized_client",
+    "unrecognized",
+    "not recognized",
+    "expired",
+    "deleted",
+    "disabled",
+];
+
+fn refusal_of_code(code: &str) -> Option<Refusal> {
+    match code {
+        "invalid_client" | "unauthorized_client" => Some(Refusal::Client),
+        "invalid_redirect_uri" => Some(Refusal::RedirectUri(RedirectUriRefusal::Unknown)),
+        _ => None,
+    }
+}
+
+/// What a redirect to a page of errors says is wrong.
+fn refusal_in_redirect(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let location = endpoint.join(location).ok()?;
+    let mut pairs = location
+        .query_pairs()
+        .filter(|_| status.is_redirection())
+        .filter(|(name, _)| name == "error");
+    pairs.find_map(|(_, value)| refusal_of_code(&value))
 }
 
 #[cfg(test)]
@@ -87,40 +154,50 @@ mod tests {
 
     use super::*;
 
+    const URI: Option<Refusal> = Some(Refusal::RedirectUri(RedirectUriRefusal::Unknown));
+
     #[test]
-    fn client_is_refused_by_status_or_error_in_a_redirect() {
-        let endpoint = Url::parse("https://as.example/authorize?client_id=c").unwrap();
-        let check = |status: u16, location: Option<&'static str>, expected: bool| {
-            let mut headers = HeaderMap::new();
-            if let Some(location) = location {
-                headers.insert(header::LOCATION, HeaderValue::from_static(location));
-            }
-            let status = StatusCode::from_u16(status).unwrap();
-            let found = refuses_client(&endpoint, status, &headers);
-            assert_eq!(found, expected, "{status} {location:?}");
-        };
-        check(400, None, true);
-        check(401, None, true);
-        for status in [200, 403, 404, 405, 429, 500, 503] {
-            check(status, None, false);
-        }
-        check(302, Some("https://as.example/login?next=x"), false);
+    fn client_or_redirect_uri_is_refused_where_the_page_says_so() {
+        let check = |page: &str, expected| assert_eq!(refusal_in_words(page), expected, "{page}");
+        check(r#"{"error":"invalid_client"}"#, Some(Refusal::Client));
+        let words = r#"{"error":"invalid_request","error_description":"Client ID 'c' not found"}"#;
+        check(words, Some(Refusal::Client));
+        check("<h1>Unknown client</h1>", Some(Refusal::Client));
+        check(r#"{"error":"invalid_redirect_uri"}"#, URI);
         check(
-            302,
-            Some("http://127.0.0.1:1/callback?code=c&state=s"),
-            false,
+            "<p>The redirect URI is not registered for the client</p>",
+            URI,
         );
-        check(302, Some("/error?error=invalid_client"), true);
+        let localhost = Refusal::RedirectUri(RedirectUriRefusal::Localhost);
+        check("redirect_uri must be on localhost", Some(localhost));
+        check("", None);
+        check(r#"{"error":"invalid_scope","for":"client"}"#, None);
+        check("<h1>Bad request</h1>", None);
+    }
+
+    #[test]
+    fn client_is_refused_by_error_in_a_redirect() {
+        let endpoint = Url::parse("https://as.example/authorize?client_id=c").unwrap();
+        let check = |status: u16, location: &'static str, expected| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LOCATION, HeaderValue::from_static(location));
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = refusal_in_redirect(&endpoint, status, &headers);
+            assert_eq!(found, expected, "{status} {location}");
+        };
+        check(302, "https://as.example/login?next=x", None);
+        check(302, "http://127.0.0.1:1/callback?code=c&state=s", None);
+        check(302, "/error?error=invalid_client", Some(Refusal::Client));
         check(
             303,
-            Some("https://as.example/oops?error=invalid_redirect_uri"),
-            true,
+            "https://as.example/oops?error=invalid_redirect_uri",
+            URI,
         );
         check(
             302,
-            Some("http://127.0.0.1:1/callback?error=login_required"),
-            false,
+            "http://127.0.0.1:1/callback?error=login_required",
+            None,
         );
-        check(200, Some("/error?error=invalid_client"), false);
+        check(200, "/error?error=invalid_client", None);
     }
 }

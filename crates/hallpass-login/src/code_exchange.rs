@@ -1,11 +1,13 @@
 //! The code exchange (RFC 6749 §4.1.3), and the record of the login.
 
 use hallpass_core::{
-    Diagnostic as _, Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
+    Diagnostic as _, Grant, Hint, Record, Registration, Remedy, Scopes, State,
+    TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
 use hallpass_session::{DpopOnDemand, Endpoint, TokenRequestError};
+use http::StatusCode;
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
@@ -45,6 +47,13 @@ impl Login<'_> {
                 ..endpoint
             };
             tokens = client.request_token(&endpoint, &request).await;
+        }
+        if let Err(TokenRequestError::Answer(error)) = &tokens
+            && let Some(target) = error.redirect_target(endpoint.url)
+        {
+            let kind = LoginErrorKind::Exchange;
+            let moved = self.endpoint_moved(kind, endpoint.url, &target).await;
+            return Err(moved.into());
         }
         tokens.map_err(|error| self.exchange_failed(error, registration, params.is_reused))
     }
@@ -114,7 +123,15 @@ impl Login<'_> {
             _ => None,
         };
         let what = format!("{issuer} gave no tokens for the code");
-        let error = LoginError::new(LoginErrorKind::Exchange, what).with_cause(error);
+        let hints = match (error.code(), error.status()) {
+            (Some("invalid_client"), _) | (None, StatusCode::UNAUTHORIZED) => {
+                client_hints(registration)
+            }
+            _ => Vec::new(),
+        };
+        let error = LoginError::new(LoginErrorKind::Exchange, what)
+            .with_hints(hints)
+            .with_cause(error);
         match reregister {
             Some(reason) => FailedAttempt::Reregister(reason, Box::new(error)),
             None => error.into(),
@@ -161,6 +178,24 @@ fn why_no_refresh_token(login: &Login<'_>, plan: &LoginPlan, grant: &Grant) -> N
     } else {
         NoRefreshToken::Unexplained
     }
+}
+
+/// What to change where the token endpoint does not accept how a client that was registered by hand
+/// authenticates: it has a secret there, or takes it in another place (RFC 6749 §2.3.1).
+fn client_hints(registration: &Registration) -> Vec<Hint> {
+    if registration.origin != RegistrationOrigin::PreRegistered {
+        return Vec::new();
+    }
+    let other = match &registration.auth_method {
+        TokenEndpointAuthMethod::None if registration.client_secret.is_none() => {
+            return vec![Hint::setting("client.secret", None)];
+        }
+        TokenEndpointAuthMethod::None => TokenEndpointAuthMethod::ClientSecretBasic,
+        TokenEndpointAuthMethod::ClientSecretBasic => TokenEndpointAuthMethod::ClientSecretPost,
+        TokenEndpointAuthMethod::ClientSecretPost => TokenEndpointAuthMethod::ClientSecretBasic,
+        _ => return Vec::new(),
+    };
+    vec![Hint::setting("client.auth_method", Some(other.as_str()))]
 }
 
 fn no_token_endpoint(issuer: &str) -> LoginError {

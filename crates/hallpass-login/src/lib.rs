@@ -80,6 +80,7 @@ mod event;
 mod interaction;
 mod login;
 mod manual_callback;
+mod moved_endpoint;
 mod opener;
 mod page;
 mod par;

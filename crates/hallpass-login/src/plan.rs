@@ -225,7 +225,8 @@ impl LoginInputs<'_> {
         let id = &registration.client_id;
         let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
-        Some(client_check::is_accepted(http, self.server, pending.url()).await)
+        let refusal = client_check::refusal(http, self.server, pending.url()).await;
+        Some(refusal.is_none())
     }
 
     /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and

@@ -30,18 +30,31 @@ impl Login<'_> {
         let Some(endpoint) = &metadata.registration_endpoint else {
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let what = format!("the client registered with {issuer} can't be used{reason}");
-            return Err(LoginError::new(LoginErrorKind::NoClient, what).with_hint(
-                "the server registers no clients by itself: free the port, or register a \
-                     client there by hand and set its client id",
-            ));
+            let hint = "the server registers no clients by itself: free the port, or register a \
+                        client there by hand";
+            return Err(LoginError::new(LoginErrorKind::NoClient, what)
+                .with_hints([Hint::setting("client", None), Hint::text(hint)]));
         };
         let listener = self.listen(&plan.callback).await?;
         let event = LoginEvent::Registering { issuer, reason };
         self.host.interaction.event(event);
         let registration = self.negotiate_registration(plan, reason, endpoint, &listener);
         let registration = registration.await?;
+        if let Err(error) = &registration
+            && let Some(target) = error.redirect_target(endpoint)
+        {
+            let kind = LoginErrorKind::Registration;
+            return Err(self.endpoint_moved(kind, endpoint, &target).await);
+        }
         let registration = registration.map_err(|error| {
             let what = format!("{issuer} did not register the client");
+            if let Some(refused) = error.redirect_uri_refusal() {
+                let host = &self.request.settings.callback.host;
+                return LoginError::new(LoginErrorKind::Registration, what)
+                    .with_remedy(error.remedy())
+                    .with_hints(refused.hints(host))
+                    .with_source(error);
+            }
             let guess = self.guess_hints();
             if error.remedy() != Remedy::Retry && !guess.is_empty() {
                 return LoginError::new(LoginErrorKind::Registration, what)

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{AuthScheme, BoxFuture, Challenge, HttpClient, ServerUrl, http::RequestOptions};
+use hallpass_core::{
+    AuthScheme, BoxFuture, Challenge, HttpClient, ServerUrl, http::RequestOptions,
+};
 use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 

@@ -53,7 +53,7 @@ impl AuthorizationRequest<'_> {
             })
         };
         let Some(endpoint) = &self.metadata.authorization_endpoint else {
-            return refuse(Reason::NoEndpoint);
+            return refuse(Reason::NoEndpoint(self.metadata.endpoint_settings()));
         };
         // A browser is sent there: nothing but https, or http to this machine (RFC 6749 §3.1).
         if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && is_loopback(endpoint)) {
@@ -164,7 +164,8 @@ pub struct AuthorizationRequestError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reason {
-    NoEndpoint,
+    /// With the other endpoints as settings.
+    NoEndpoint(Hint),
     InsecureEndpoint,
     NoPkce,
     Reserved(String),
@@ -191,9 +192,9 @@ impl Diagnostic for AuthorizationRequestError {
 
     fn hints(&self) -> Vec<Hint> {
         let hint = match &self.reason {
-            Reason::NoEndpoint => {
+            Reason::NoEndpoint(endpoints) => {
                 return vec![
-                    Hint::setting("endpoints.authorization", None),
+                    endpoints.clone(),
                     Hint::text("or use a grant that needs no browser"),
                 ];
             }
@@ -219,7 +220,7 @@ impl fmt::Display for AuthorizationRequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let issuer = &self.issuer;
         match &self.reason {
-            Reason::NoEndpoint => {
+            Reason::NoEndpoint(_) => {
                 write!(
                     f,
                     "the authorization server `{issuer}` has no authorization endpoint"

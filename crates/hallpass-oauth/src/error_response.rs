@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hallpass_core::{RequestSecrets, ServerWords};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::{answer::Answer, retry_after::RetryAfter};
 
@@ -56,6 +56,17 @@ pub(crate) fn server_words(response: &Response<Bytes>, answer: &Answer) -> Optio
     };
     // The code stands in the error itself.
     words.filter(|words| answer.text("error") != Some(words.as_str()))
+}
+
+/// Where a redirect leads, without its query; it may be relative to the endpoint.
+pub(crate) fn redirect_target(
+    status: StatusCode,
+    location: Option<&HeaderValue>,
+) -> Option<String> {
+    let location = location.filter(|_| status.is_redirection())?;
+    let location = location.to_str().ok()?;
+    let end = location.find(['?', '#']).unwrap_or(location.len());
+    Some(location[..end].to_owned())
 }
 
 /// An `error` that has the form of one: words of one case with underscores between. Anything else may

@@ -2,17 +2,19 @@
 
 use hallpass_core::Hint;
 
-use Advice::{Setting, Text};
+use Advice::{OtherResource, Setting, Text};
 
 #[derive(Clone, Copy)]
 enum Advice {
     Setting(&'static str, Option<&'static str>),
+    /// Another resource than the server's own, which has to be allowed as well.
+    OtherResource,
     Text(&'static str),
 }
 
 const RESOURCE: &[Advice] = &[
-    Setting("resource", None),
     Setting("resource", Some("none")),
+    OtherResource,
     Text("the server has to know the resource that a token is requested for"),
 ];
 const GRANT: &[Advice] = &[Text("the client is not registered for this grant")];
@@ -64,6 +66,15 @@ const PROVIDER: &[(&str, &[Advice])] = &[
 pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Vec<Hint> {
     let description = description.unwrap_or_default();
     let words = || description.split(|character: char| !character.is_ascii_alphanumeric());
+    // Auth0 names an audience that it does not know, and knows no `resource`.
+    if description.starts_with("Service not found") {
+        return vec![
+            Hint::setting("authorize_parameters", Some("audience=API-IDENTIFIER")),
+            Hint::text(
+                "the authorization server (Auth0) wants the identifier of its API as `audience`",
+            ),
+        ];
+    }
     let provider = PROVIDER
         .iter()
         .find(|(it, _)| words().any(|word| word == *it));
@@ -73,6 +84,7 @@ pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Vec<Hin
         .map_or(&[][..], |(_, advice)| advice);
     let hints = advice.iter().map(|advice| match *advice {
         Setting(name, value) => Hint::setting(name, value),
+        OtherResource => Hint::other_resource(),
         Text(text) => Hint::text(text),
     });
     hints.collect()

@@ -108,6 +108,7 @@ mod hint;
 mod metadata_document;
 mod par;
 mod pre_registered;
+mod redirect_uri;
 mod registration;
 mod retry_after;
 mod revocation;
@@ -127,6 +128,7 @@ pub use metadata_document::ClientMetadataDocument;
 pub use pre_registered::{
     PreRegisteredClientError, check_client_issuer, check_service_credentials, pre_registration,
 };
+pub use redirect_uri::RedirectUriRefusal;
 pub use registration::{
     RegistrationError, RegistrationPart, RegistrationRequest, registration_from_http,
 };

@@ -154,14 +154,16 @@ impl Diagnostic for PreRegisteredClientError {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        vec![Hint::text(match *self.reason {
-            Reason::NoCredential { .. } | Reason::NotAccepted { .. } => {
-                "set the client's secret or key, or another authentication method"
-            }
-            Reason::OtherIssuer { .. } => {
+        match *self.reason {
+            Reason::NoCredential { .. } | Reason::NotAccepted { .. } => vec![
+                Hint::setting("client.secret", None),
+                Hint::setting("client.auth_method", Some("none")),
+                Hint::text("`none` is for a client without a secret; a key would do as well"),
+            ],
+            Reason::OtherIssuer { .. } => vec![Hint::text(
                 "nothing of the client was sent; if the change is right, register a client with the \
-                 new authorization server and configure it with its issuer"
-            }
-        })]
+                 new authorization server and configure it with its issuer",
+            )],
+        }
     }
 }

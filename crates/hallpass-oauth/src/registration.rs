@@ -8,15 +8,16 @@ use hallpass_core::{
     Scopes, ServerMetadata, ServerWords, Timestamp, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
 };
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::{
     answer::Answer,
     client_auth::{AvailableCredentials, negotiate},
-    error_response::{ErrorResponse, server_words},
+    error_response::{ErrorResponse, redirect_target, server_words},
     form::post,
+    redirect_uri::RedirectUriRefusal,
     retry_after::RetryAfter,
     token::grant_type,
 };
@@ -220,6 +221,9 @@ impl RegistrationPart {
     }
 }
 
+/// How much of a server's words is looked at.
+const MAX_WORDS: usize = 4096;
+
 /// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (status {}){}", .response.status.as_u16(), .response.code_text())]
@@ -229,6 +233,10 @@ pub struct RegistrationError {
     words: Option<ServerWords>,
     /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
     named: Vec<Option<RegistrationPart>>,
+    /// What its words say of the redirect URI.
+    redirect_uri: RedirectUriRefusal,
+    /// Where the endpoint leads, if it redirects.
+    location: Option<String>,
     reason: Reason,
 }
 
@@ -236,6 +244,10 @@ pub struct RegistrationError {
 enum Reason {
     #[error("the authorization server refused to register the client")]
     Refused,
+    #[error("the authorization server does not accept the redirect URI")]
+    RedirectUri,
+    #[error("the registration endpoint redirects, and registrations follow no redirect")]
+    Redirect,
     #[error("the answer to the registration names no client")]
     NoClientId,
     #[error("the client was registered with an authentication method that it can't use")]
@@ -252,12 +264,30 @@ enum Reason {
 
 impl RegistrationError {
     fn new(response: &Response<Bytes>, answer: &Answer, reason: Reason) -> Self {
-        let description = answer.text("error_description");
+        let body = String::from_utf8_lossy(response.body());
+        let words = answer.text("error_description").unwrap_or(&body);
+        let words = words.get(..MAX_WORDS).unwrap_or(words);
+        let named = RegistrationPart::named_by(words);
+        let location = response.headers().get(header::LOCATION);
+        let location = redirect_target(response.status(), location);
+        let shown = server_words(response, answer);
+        let response = ErrorResponse::read(response, answer);
+        let is_redirect_uri = response.code.as_deref() == Some("invalid_redirect_uri")
+            || matches!(response.status.as_u16(), 400 | 403 | 422) && named.first() == Some(&None);
         Self {
-            response: ErrorResponse::read(response, answer),
-            words: server_words(response, answer),
-            named: description.map_or_else(Vec::new, RegistrationPart::named_by),
-            reason,
+            redirect_uri: RedirectUriRefusal::read(words),
+            named: match answer.text("error_description") {
+                Some(_) => named,
+                None => Vec::new(),
+            },
+            reason: match reason {
+                Reason::Refused if location.is_some() => Reason::Redirect,
+                Reason::Refused if is_redirect_uri => Reason::RedirectUri,
+                reason => reason,
+            },
+            words: shown,
+            response,
+            location,
         }
     }
 
@@ -273,6 +303,16 @@ impl RegistrationError {
     /// What the server says, but for its words, which are the error's source.
     pub fn response(&self) -> &ErrorResponse {
         &self.response
+    }
+
+    /// What the server wants in the place of the redirect URI, if it refused that.
+    pub fn redirect_uri_refusal(&self) -> Option<RedirectUriRefusal> {
+        (self.reason == Reason::RedirectUri).then_some(self.redirect_uri)
+    }
+
+    /// Where the registration endpoint leads, if it answered with a redirect; without a query.
+    pub fn redirect_target(&self, endpoint: &Url) -> Option<Url> {
+        endpoint.join(self.location.as_deref()?).ok()
     }
 
     /// How long to wait before the same request is sent again to a server that has not processed it
@@ -303,6 +343,7 @@ impl Diagnostic for RegistrationError {
         match self.reason {
             Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
             Reason::Method => Remedy::Configure,
+            Reason::RedirectUri | Reason::Redirect => Remedy::Configure,
             Reason::Refused | Reason::StillRegistered => match self.response.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
                 _ => Remedy::Configure,
@@ -314,10 +355,10 @@ impl Diagnostic for RegistrationError {
         match (self.reason, self.response.code.as_deref()) {
             (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => Vec::new(),
             (Reason::Refused, _) if self.remedy() == Remedy::Retry => Vec::new(),
-            (Reason::Refused, Some("invalid_redirect_uri")) => vec![
-                Hint::setting("callback", None),
-                Hint::text("the server does not accept this callback address"),
-            ],
+            (Reason::RedirectUri, _) => self.redirect_uri.hints("127.0.0.1"),
+            (Reason::Redirect, _) => vec![Hint::text(
+                "the metadata has to name the final URL: contact the server's operator",
+            )],
             _ => vec![
                 Hint::setting("client", None),
                 Hint::text("register a client by hand for it"),

@@ -4,7 +4,7 @@
 //! an error is written as an answer, with a mark that no server knows: what a server says about itself
 //! is never taken for the transport's word.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::OnceLock};
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::OnceLock, time::Duration};
 
 use hallpass_core::{Diagnostic, Hint, Remedy};
 use hallpass_mcp::with_causes;
@@ -29,14 +29,10 @@ pub(crate) fn answer(error: &dyn Diagnostic, id: RequestId) -> ServerJsonRpcMess
 
 pub(crate) fn write(error: &dyn Diagnostic) -> ErrorData {
     let text = with_causes(error);
-    let hints = error.hints().into_iter().map(|hint| match hint {
-        Hint::Setting { setting, .. } => json!({ "setting": setting }),
-        other => json!({ "text": other.to_string() }),
-    });
     let data = json!({
         MARK: mark(),
         "remedy": error.remedy(),
-        "hints": hints.collect::<Vec<_>>(),
+        "hints": error.hints(),
     });
     ErrorData::new(ErrorCode::INTERNAL_ERROR, text, Some(data))
 }
@@ -51,22 +47,65 @@ pub(crate) fn read(error: &ErrorData) -> Option<(Remedy, Vec<Hint>)> {
     let remedies = [Remedy::Retry, Remedy::SignIn, Remedy::Configure];
     let remedy = remedies.into_iter().find(|it| Some(it.as_str()) == remedy);
     let hints = data.get("hints").and_then(Value::as_array);
-    let hints = hints.into_iter().flatten().filter_map(|hint| {
-        let member = |name| hint.get(name).and_then(Value::as_str);
-        let setting = Hint::SETTINGS
-            .iter()
-            .find(|it| Some(**it) == member("setting"));
-        match setting {
-            Some(setting) => Some(Hint::setting(setting, None)),
-            None => member("text").map(Hint::text),
-        }
-    });
+    let hints = hints.into_iter().flatten().filter_map(read_hint);
     Some((remedy.unwrap_or(Remedy::Report), hints.collect()))
+}
+
+/// A hint as it was serialized.
+fn read_hint(hint: &Value) -> Option<Hint> {
+    let text = |name: &str| hint.get(name).and_then(Value::as_str);
+    let known = |name: &str| Hint::SETTINGS.iter().copied().find(|it| *it == name);
+    match text("kind")? {
+        "setting" => Some(Hint::setting(known(text("setting")?)?, text("value"))),
+        "settings" => {
+            let settings = hint.get("settings")?.as_object()?.iter();
+            let settings =
+                settings.filter_map(|(name, value)| Some((known(name)?, value.as_str())));
+            Some(Hint::settings(settings))
+        }
+        "sign-in" => Some(Hint::SignIn),
+        "forget-client" => Some(Hint::ForgetClient),
+        "refresh" => Some(Hint::Refresh),
+        "url" => text("url").map(|url| Hint::Url {
+            url: url.to_owned(),
+        }),
+        "retry" => Some(Hint::Retry {
+            after: hint
+                .get("after")
+                .and_then(Value::as_u64)
+                .map(Duration::from_secs),
+        }),
+        "contact-operator" => text("server").map(Hint::contact_operator),
+        _ => text("text").map(Hint::text),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hint_that_is_read_is_the_one_that_was_written() {
+        for hint in [
+            Hint::setting("resource", Some("none")),
+            Hint::setting("scopes", None),
+            Hint::other_resource(),
+            Hint::SignIn,
+            Hint::ForgetClient,
+            Hint::Refresh,
+            Hint::Url {
+                url: "https://a.example/mcp".to_owned(),
+            },
+            Hint::Retry {
+                after: Some(Duration::from_secs(7)),
+            },
+            Hint::Retry { after: None },
+            Hint::contact_operator("a.example"),
+            Hint::text("look"),
+        ] {
+            assert_eq!(read_hint(&json!(hint)), Some(hint));
+        }
+    }
 
     #[test]
     fn error_of_the_transport_keeps_its_remedy_and_a_server_can_not_forge_one() {

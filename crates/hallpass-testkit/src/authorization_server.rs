@@ -31,7 +31,7 @@ mod token;
 pub use client::RegisteredClient;
 pub use options::{
     AuthorizationServerOptions, Behaviour, Callback, ExpiresIn, IssParameter, MetadataPath,
-    RefreshTokens, StaticClient,
+    ParameterRule, RefreshTokens, StaticClient,
 };
 
 /// An authorization server that does what RFC 6749 with PKCE, RFC 7591, RFC 7009, RFC 8414, RFC

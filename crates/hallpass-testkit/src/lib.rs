@@ -64,7 +64,7 @@ mod token_registry;
 
 pub use authorization_server::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Callback, ExpiresIn, IssParameter,
-    IssuerEndpoints, MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
+    IssuerEndpoints, MetadataPath, ParameterRule, RefreshTokens, RegisteredClient, StaticClient,
 };
 pub use client_key::TestClientKey;
 pub use clock::FakeClock;

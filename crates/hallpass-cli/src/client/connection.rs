@@ -83,7 +83,9 @@ impl<'a> Connection<'a> {
                 connection.ask_for_log().await;
                 Ok(connection)
             }
-            Err(error) => Err(setup.server_ref.with_advice(rmcp_error::failed(error))),
+            Err(error) => Err(setup
+                .server_ref
+                .with_advice(rmcp_error::failed(error), false)),
         }
     }
 
@@ -175,7 +177,9 @@ impl<'a> Connection<'a> {
             let failed = CommandError::new(what).code(Code::Refused);
             return failed.hint("give a different answer, or contact the server's operator");
         }
-        self.setup.server_ref.with_advice(rmcp_error::failed(error))
+        self.setup
+            .server_ref
+            .with_advice(rmcp_error::failed(error), false)
     }
 
     /// Ends the connection, whatever came of the work.

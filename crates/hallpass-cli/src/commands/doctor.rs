@@ -15,12 +15,12 @@ use crate::{
     exit::CommandError,
     output,
     program::Program,
+    saved_options::SavedOptions,
     server_options::Server,
     server_ref::ServerRef,
-    setting_options, settings,
+    settings,
     setup::{self, Setup},
-    store::Store,
-    text,
+    store::{self, Store},
 };
 
 /// Diagnose a server.
@@ -39,16 +39,17 @@ pub(crate) struct Doctor {
 const WIDTH: usize = 100;
 
 pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), CommandError> {
-    let examined = examined(program, command).await?;
+    let server = with_failed_login(program, &command.server)?;
+    let examined = examined(program, &server, command.refresh).await?;
     let key = examined.hallpass().key().clone();
     let waiting = format!("diagnosing {key}");
     let report = program.output.while_waiting(&waiting, examined.diagnose());
     let report = report.await;
-    let lines = Lines(ServerRef::new(&key, program));
+    let lines = ServerRef::new(&key, program).keeping(&server.options);
     let paint = program.output.paint();
     let style = Style {
         width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
-        hint: &|hint| lines.of(hint),
+        hint: &|hint| lines.describe(hint),
         paint: &|tone, line| match tone_of(tone) {
             Some(tone) => paint.tone(tone, line),
             None => line.to_owned(),
@@ -65,10 +66,33 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
     }
 }
 
+/// The server with the options of the last login too, if that failed: it is what the user asks about.
+fn with_failed_login(program: &Program, server: &Server) -> Result<Server, CommandError> {
+    let key = setup::key(program, &server.url, server.account.as_deref())?;
+    let remembered = SavedOptions::new(&key, &store::folder(program)?);
+    let failed = remembered.of_failed_login()?;
+    let options = server.options.over(&failed).map_err(CommandError::new)?;
+    if options != server.options {
+        let added = failed.to_map().map_err(CommandError::new)?;
+        let given = server.options.to_map().map_err(CommandError::new)?;
+        let added = added.keys().filter(|name| !given.contains_key(*name));
+        let added: Vec<_> = added.map(|name| format!("`--{name}`")).collect();
+        program.output.status(&format!(
+            "note: the last login failed; its options count here as well: {}",
+            added.join(", ")
+        ));
+    }
+    let (url, account) = (server.url.clone(), server.account.clone());
+    Ok(Server::new(url, account, options))
+}
+
 /// What examines the server, with the options that were given over the remembered ones. A store that
 /// does not open is no obstacle, but the first finding.
-async fn examined(program: &Program, command: &Doctor) -> Result<Examined, CommandError> {
-    let server = &command.server;
+async fn examined(
+    program: &Program,
+    server: &Server,
+    refresh: bool,
+) -> Result<Examined, CommandError> {
     let key = setup::key(program, &server.url, server.account.as_deref())?;
     let options = Setup::options(program, server)?;
     let settings = settings::settings(&options, &program.environment)?;
@@ -94,7 +118,7 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Comma
         Ok(_) => examined,
         Err(trouble) => examined.with_store_error(trouble),
     };
-    Ok(if command.refresh {
+    Ok(if refresh {
         examined.with_refresh()
     } else {
         examined
@@ -114,31 +138,6 @@ fn kept_in(store: &Store, rows: &[(&str, String)]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// The commands of this program that follow a hint.
-struct Lines(ServerRef);
-
-impl Lines {
-    fn of(&self, hint: &Hint) -> String {
-        match hint {
-            Hint::Setting { setting, value } => {
-                match setting_options::option_of(setting, value.as_deref()) {
-                    Some(option) => self.0.line_with("login", &option),
-                    None => hint.to_string(),
-                }
-            }
-            Hint::SignIn => self.0.line("login"),
-            Hint::ForgetClient => format!(
-                "{}, then {}",
-                self.0.line_with("logout", "--forget-client"),
-                self.0.line("login")
-            ),
-            Hint::Refresh => self.0.line_with("doctor", "--refresh"),
-            Hint::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
-            other => setting_options::describe(other),
-        }
-    }
-}
-
 fn tone_of(tone: Tone) -> Option<output::Tone> {
     match tone {
         Tone::Step(Verdict::Fault) | Tone::Finding(Severity::Fault) => Some(output::Tone::Bad),
@@ -150,13 +149,17 @@ fn tone_of(tone: Tone) -> Option<output::Tone> {
 }
 
 /// The report for a script, with the very lines.
-fn as_data(report: &Report, lines: &Lines) -> Value {
+fn as_data(report: &Report, lines: &ServerRef) -> Value {
     let mut data = json!(report);
     let steps = data["steps"].as_array_mut().into_iter().flatten();
     for (step, shown) in report.steps.iter().zip(steps) {
         let findings = shown["findings"].as_array_mut().into_iter().flatten();
         for (finding, shown) in step.findings.iter().zip(findings) {
-            let hints: Vec<_> = finding.hints.iter().map(|hint| lines.of(hint)).collect();
+            let hints: Vec<_> = finding
+                .hints
+                .iter()
+                .map(|hint| lines.describe(hint))
+                .collect();
             shown["commands"] = json!(hints);
         }
     }
@@ -164,11 +167,13 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
 }
 
 /// How the command ends where something stands in the way.
-fn failed(fault: &Finding, lines: &Lines) -> CommandError {
+fn failed(fault: &Finding, lines: &ServerRef) -> CommandError {
     let what = format!("`{}`: {}", fault.code.as_str(), fault.code.explanation());
     let failed = CommandError::with_remedy(what, fault.remedy);
-    match fault.hints.first() {
-        Some(hint) => failed.hint(lines.of(hint)),
+    let is_command = |hint: &&Hint| !matches!(hint, Hint::Text { .. });
+    let command = fault.hints.iter().find(is_command);
+    match command.or(fault.hints.first()) {
+        Some(hint) => failed.hint(lines.describe(hint)),
         None => failed,
     }
 }

@@ -39,8 +39,31 @@ pub(crate) struct Login {
     pub(crate) device: bool,
 
     /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT)]
     pub(crate) wait: u64,
+}
+
+/// How long a login waits for the user.
+const WAIT: u64 = 300;
+
+impl Login {
+    /// How the user is asked, as words of a command line with a space before each.
+    fn own_options(&self) -> String {
+        let mut words = String::new();
+        for (option, is_set) in [
+            ("--reset-options", self.reset_options),
+            ("--no-browser", self.no_browser),
+            ("--device", self.device),
+        ] {
+            if is_set {
+                words.extend([" ", option]);
+            }
+        }
+        if self.wait != WAIT {
+            words += &format!(" --wait {}", self.wait);
+        }
+        words
+    }
 }
 
 pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandError> {
@@ -77,7 +100,8 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             "`--client-secret-prompt` can't be used with `--non-interactive`",
         ));
     }
-    let setup = Setup::new(program, &login.server, options, user).await?;
+    let mut setup = Setup::new(program, &login.server, options, user).await?;
+    setup.server_ref = setup.server_ref.keeping_for_login(login.own_options());
     warn_config_mismatch(&setup, program)?;
     if let Some(scope) = login
         .server
@@ -103,7 +127,13 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             report_open_server(&setup, program);
             return Ok(());
         }
-        Err(failed) => return Err(setup.server_ref.with_advice(failed)),
+        Err(failed) => {
+            if setup.keeps {
+                let given = setup::given(&login.server)?;
+                setup.remembered.save_failed_login(&given)?;
+            }
+            return Err(setup.server_ref.with_advice(failed, true));
+        }
     };
     if setup.keeps {
         setup.remembered.save(&setup.to_remember)?;

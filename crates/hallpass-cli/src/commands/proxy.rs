@@ -16,7 +16,6 @@ use crate::{
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
-    setting_options,
     setup::{self, User},
     store,
     terminal::Terminal,
@@ -45,23 +44,17 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let interactive = proxy.interactive && program.environment.is_interactive();
     let user = interactive.then(|| user(proxy, OpenSignIn::new(&key, &folder), program));
     let (server, configured) = server::configured(program, &proxy.server, user)?;
-    let login = format!(
-        "run `{}` in a terminal",
-        ServerRef::new(&key, program)
-            .keeping(&proxy.server)
-            .line("login")
-    );
+    let server_ref = ServerRef::new(&key, program).keeping(&proxy.server.options);
+    let login = format!("run `{}` in a terminal", server_ref.line("login"));
+    let line = server_ref.line("proxy");
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .with_cache(Arc::new(memory::Files::new(&key, &folder)))
         .sign_in_hint(login)
-        .hint_text(setting_options::describe);
+        .hint_text(move |hint| server_ref.describe_for_command(hint));
     if interactive {
         served = served.interactive();
     }
     if program.environment.stdin_is_terminal() {
-        let line = ServerRef::new(&key, program)
-            .keeping(&proxy.server)
-            .line("proxy");
         program.output.status(&format!(
             "note: this waits for an MCP host on standard input; put `{line}` into the host's \
              configuration; Ctrl-C ends it"

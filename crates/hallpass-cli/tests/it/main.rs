@@ -40,6 +40,7 @@ mod logout_all;
 mod lost_key;
 mod mistakes;
 mod options;
+mod printed_fixes;
 mod program;
 mod proxy;
 mod refused_refresh;

@@ -189,6 +189,23 @@ async fn answer_that_is_none_reads_alike_in_call_and_proxy() {
 }
 
 #[tokio::test]
+async fn max_message_size_is_set_for_the_same_command() {
+    let fixture = Fixture::new().await;
+    let url = serve(|it| {
+        let text = || json!({ "content": [{ "type": "text", "text": "x".repeat(3 << 20) }] });
+        is_call(it).then(|| result(it, &text())).unwrap_or_default()
+    })
+    .await;
+    let call = ["call", &url, "echo", "--max-message-size", "2"];
+    let ended = fixture.run(&call).await.expect(2);
+    let printed = "  hint: set `--max-message-size MIB`\n";
+    assert!(ended.stderr.contains(printed), "{}", ended.stderr);
+    let call = ["call", &url, "echo", "--max-message-size", "4"];
+    let ended = fixture.run(&call).await.expect(0);
+    assert_eq!(ended.stdout.trim_end().len(), 3 << 20);
+}
+
+#[tokio::test]
 async fn whatever_the_server_says_to_initialized_the_commands_go_on() {
     const SAID: &[Answer] = &[
         |_| http("500 Internal Server Error", "text/plain", "oops"),

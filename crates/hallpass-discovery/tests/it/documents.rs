@@ -106,7 +106,7 @@ fn insecure_or_foreign_endpoint_is_refused() {
                     "the `{name}` `{endpoint}` in the document at {AS} can't be used: {problem} \
                  (RFC 6749 {section})"
                 ),
-                "set `endpoints`",
+                "`endpoints.token`",
                 &[PATH_PRM, AS, OIDC],
             );
         assert_eq!(error.kind(), DiscoveryErrorKind::EndpointRefused);
@@ -139,7 +139,7 @@ fn document_without_token_endpoint_is_refused() {
             &format!(
                 "the document at {AS} can't be used: it names no `token_endpoint` (RFC 8414 §2)"
             ),
-            "`endpoints`",
+            "set `client` and `endpoints.authorization` to `https://as.example/a` and `endpoints.token`",
             &[PATH_PRM, AS, OIDC],
         );
     assert_eq!(error.kind(), DiscoveryErrorKind::InvalidDocument);

@@ -159,8 +159,13 @@ impl Fixture {
 
         let findings = report.steps.iter().flat_map(|step| &step.findings);
         for hint in findings.flat_map(|finding| &finding.hints) {
-            if let Hint::Setting { setting, .. } = hint {
-                assert!(Hint::SETTINGS.contains(setting), "{name}: {setting}");
+            let settings: Vec<_> = match hint {
+                Hint::Setting { setting, .. } => vec![*setting],
+                Hint::Settings { settings } => settings.keys().copied().collect(),
+                _ => Vec::new(),
+            };
+            for setting in settings {
+                assert!(Hint::SETTINGS.contains(&setting), "{name}: {setting}");
             }
         }
         let text = snapshot::text(&report);

@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, ServerWords, Timestamp};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
+use url::Url;
 
 use crate::{
     answer::Answer,
-    error_response::{ErrorResponse, server_words},
+    error_response::{ErrorResponse, redirect_target, server_words},
     hint,
     retry_after::RetryAfter,
 };
@@ -47,6 +48,8 @@ pub struct TokenError {
     /// Whether the request carried a proof of possession.
     with_proof: bool,
     dpop_nonce: Option<String>,
+    /// Where the endpoint leads, if it redirects.
+    location: Option<Box<str>>,
 }
 
 /// What is wrong with an answer that is no refusal.
@@ -95,6 +98,8 @@ impl TokenError {
     fn new(response: ErrorResponse, has_error: bool, headers: &HeaderMap) -> Self {
         Self {
             class: classify(response.status, has_error, response.code.as_deref()),
+            location: redirect_target(response.status, headers.get(header::LOCATION))
+                .map(String::into_boxed_str),
             response: Box::new(response),
             words: None,
             detail: None,
@@ -177,6 +182,11 @@ impl TokenError {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         self.response.status
+    }
+
+    /// Where the token endpoint leads, if it answered with a redirect; without a query.
+    pub fn redirect_target(&self, endpoint: &Url) -> Option<Url> {
+        endpoint.join(self.location.as_deref()?).ok()
     }
 
     /// When the server wants the next request.

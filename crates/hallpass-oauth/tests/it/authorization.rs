@@ -217,7 +217,8 @@ fn authorization_endpoint_has_to_be_https_or_loopback() {
     }
     .check_refused(
         "the authorization server `https://as.example` has no authorization endpoint",
-        "set `endpoints.authorization`; or use a grant that needs no browser",
+        "set `client` and `endpoints.authorization` and `endpoints.token` to \
+         `https://as.example/token`; or use a grant that needs no browser",
     );
 }
 

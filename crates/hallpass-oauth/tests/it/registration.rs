@@ -296,12 +296,6 @@ fn registration_error_has_remedy_and_hint() {
     for (status, body, tail, remedy) in [
         (
             400,
-            r#"{"error":"invalid_redirect_uri","error_description":"No."}"#,
-            r#": invalid_redirect_uri; the server says: "No.""#,
-            Remedy::Configure,
-        ),
-        (
-            400,
             r#"{"error":"invalid_client_metadata"}"#,
             ": invalid_client_metadata",
             Remedy::Configure,
@@ -327,6 +321,13 @@ fn registration_error_has_remedy_and_hint() {
             remedy,
         );
     }
+    check_refused(
+        400,
+        r#"{"error":"invalid_redirect_uri","error_description":"No."}"#,
+        "the authorization server does not accept the redirect URI (status 400): \
+         invalid_redirect_uri; the server says: \"No.\"",
+        Remedy::Configure,
+    );
     for body in [
         "",
         "<html>",

@@ -175,7 +175,8 @@ fn hints_name_the_setting() {
     ] {
         let hint = hints(&error(400, body));
         assert!(
-            hint.contains("set `resource`;") && hint.contains("set `resource` to `none`"),
+            hint.contains("set `allow_mismatch` to `true` and `resource`;")
+                && hint.starts_with("set `resource` to `none`"),
             "{hint}"
         );
     }
@@ -186,6 +187,9 @@ fn hints_name_the_setting() {
     let body = r#"{"error":"invalid_request","error_description":"AADSTS901002: not supported"}"#;
     assert!(hints(&error(400, body)).starts_with("set `resource` to `none`"));
     assert!(hints(&error(400, r#"{"error":"invalid_scope"}"#)).contains("`scopes`"));
+    let body =
+        r#"{"error":"access_denied","error_description":"Service not found: https://a.example"}"#;
+    assert!(hints(&error(400, body)).starts_with("set `authorize_parameters` to `audience="));
     assert!(hints(&error(302, "")).contains("no redirect"));
     assert_eq!(hints(&error(400, INVALID_GRANT)), "");
 }

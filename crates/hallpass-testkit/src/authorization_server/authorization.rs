@@ -4,10 +4,10 @@ use http::{StatusCode, header};
 use url::{Url, form_urlencoded};
 
 use super::{
-    Behaviour, Callback, IssParameter, RegisteredClient, Repeated, State, is_resource, locked,
-    page, single,
+    Behaviour, Callback, IssParameter, ParameterRule, RegisteredClient, Repeated, State,
+    is_resource, locked, page, single,
 };
-use crate::{exchange::Received, reply::Reply, token_registry::Grant};
+use crate::{Endpoint, exchange::Received, reply::Reply, token_registry::Grant};
 
 /// An authorization request that was found good.
 pub(super) struct PendingConsent {
@@ -43,7 +43,11 @@ impl State {
         let Ok(target) = Url::parse(&redirect_uri) else {
             return page::broken("the redirect URI is not a URL");
         };
-        match grant(behaviour, query, &client, redirect_uri) {
+        let rules = &behaviour.parameter_rules;
+        let ruled = ParameterRule::check_all(rules, Endpoint::Authorization, query)
+            .map_err(|(code, why)| Refusal(code, why));
+        let granted = ruled.and_then(|()| grant(behaviour, query, &client, redirect_uri));
+        match granted {
             Err(Refusal(code, why)) => self.back(
                 behaviour,
                 target,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use hallpass_core::{Clock, TokenEndpointAuthMethod};
 use serde_json::Value;
 
-use crate::{ListenOptions, PlannedFault, Recorder};
+use crate::{Endpoint, ListenOptions, PlannedFault, Recorder};
 
 /// An authorization server's options. The default is a good server that does everything this
 /// crate knows and forgives nothing.
@@ -98,6 +98,8 @@ pub struct Behaviour {
     pub client_secret_lifetime: Option<Duration>,
     /// `scopes_supported`; where it stands, a request for another scope is `invalid_scope`.
     pub scopes_supported: Option<Vec<String>>,
+    /// What requests have to say or must not say, beyond what standards demand.
+    pub parameter_rules: Vec<ParameterRule>,
     /// The resources that tokens can be had for; `None` knows any. Another is `invalid_target`
     /// (RFC 8707 §2).
     pub resources: Option<Vec<String>>,
@@ -157,6 +159,7 @@ impl Default for Behaviour {
             client_keys: BTreeMap::new(),
             client_secret_lifetime: None,
             scopes_supported: None,
+            parameter_rules: Vec::new(),
             resources: None,
             resource_demanded: false,
             authorization_query: None,
@@ -175,6 +178,59 @@ impl Default for Behaviour {
             refresh_unasked: false,
             invalid_grant_status: 400,
         }
+    }
+}
+
+/// A rule of a server about one parameter of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterRule {
+    /// Requests to this endpoint: [`Authorization`](Endpoint::Authorization),
+    /// [`Registration`](Endpoint::Registration), [`CodeExchange`](Endpoint::CodeExchange) or
+    /// [`Refresh`](Endpoint::Refresh).
+    pub endpoint: Endpoint,
+    /// The parameter; `redirect_uri` at registration is each of `redirect_uris`.
+    pub name: &'static str,
+    /// What the values of the parameter have to begin with; `None` refuses the parameter as such.
+    pub prefix: Option<String>,
+    /// The `error` of a request that is not so.
+    pub error: &'static str,
+    /// Its `error_description`.
+    pub description: &'static str,
+}
+
+impl ParameterRule {
+    /// The error of a request with these values of the parameter.
+    pub(super) fn check<'v>(
+        &self,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Result<(), (&'static str, &'static str)> {
+        let mut values = values.into_iter().peekable();
+        let is_good = match &self.prefix {
+            None => values.next().is_none(),
+            Some(prefix) => {
+                values.peek().is_some() && values.all(|value| value.starts_with(prefix.as_str()))
+            }
+        };
+        if is_good {
+            Ok(())
+        } else {
+            Err((self.error, self.description))
+        }
+    }
+
+    /// The error of a request to `endpoint` with these parameters, by the first rule that it breaks.
+    pub(super) fn check_all(
+        rules: &[Self],
+        endpoint: Endpoint,
+        parameters: &[(String, String)],
+    ) -> Result<(), (&'static str, &'static str)> {
+        rules
+            .iter()
+            .filter(|rule| rule.endpoint == endpoint)
+            .try_for_each(|rule| {
+                let named = parameters.iter().filter(|(name, _)| name == rule.name);
+                rule.check(named.map(|(_, value)| value.as_str()))
+            })
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Behaviour, REGISTER, RegisteredClient, State, locked};
-use crate::{exchange::Received, reply::Reply};
+use crate::{Endpoint, exchange::Received, reply::Reply};
 
 impl State {
     pub(super) fn registration(&self, behaviour: &Behaviour, request: &Received) -> Reply {
@@ -45,6 +45,11 @@ impl State {
         if redirect_uris.is_empty() || !redirect_uris.iter().all(|uri| is_redirect_uri(uri)) {
             let why = "each redirect URI is https, or http to a loopback host, without a fragment";
             return Err(("invalid_redirect_uri", why));
+        }
+        for rule in &behaviour.parameter_rules {
+            if rule.endpoint == Endpoint::Registration && rule.name == "redirect_uri" {
+                rule.check(redirect_uris.iter().map(String::as_str))?;
+            }
         }
         // RFC 7591 §2 gives these two members their defaults.
         let grant_types = texts(&document, "grant_types")

@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Behaviour, ExpiresIn, RefreshTokens, RegisteredClient, Repeated, State, is_resource, single,
+    Behaviour, ExpiresIn, ParameterRule, RefreshTokens, RegisteredClient, Repeated, State,
+    is_resource, single,
 };
 use crate::{
+    Endpoint,
     exchange::Received,
     reply::Reply,
     token_registry::{Grant, Issued, NotHonoured, RefreshPolicy, TokenPolicy},
@@ -40,9 +42,17 @@ impl State {
             Ok(client) => client,
             Err(refused) => return refused.reply(),
         };
+        let ruled = |endpoint| {
+            ParameterRule::check_all(&behaviour.parameter_rules, endpoint, form)
+                .map_err(|(code, why)| Refusal(code, why))
+        };
         let answer = match single(form, "grant_type") {
-            Ok(Some("authorization_code")) => self.redeem(behaviour, &client, form),
-            Ok(Some("refresh_token")) => self.refresh(behaviour, &client, form),
+            Ok(Some("authorization_code")) => {
+                ruled(Endpoint::CodeExchange).and_then(|()| self.redeem(behaviour, &client, form))
+            }
+            Ok(Some("refresh_token")) => {
+                ruled(Endpoint::Refresh).and_then(|()| self.refresh(behaviour, &client, form))
+            }
             Ok(Some(_)) => Err(Refusal("unsupported_grant_type", "no such grant here")),
             Ok(None) => Err(Refusal("invalid_request", "grant_type is missing")),
             Err(repeated) => Err(repeated.into()),

@@ -1,0 +1,121 @@
+use super::*;
+
+#[track_caller]
+fn check(given: ServerOptions, changes: &[(&str, Option<&str>)], line: &str, notes: &[&str]) {
+    let mut words = OptionWords::new(&given);
+    for (name, value) in changes {
+        words.set(name, *value);
+    }
+    assert_eq!(words.to_string(), line);
+    assert_eq!(words.notes().collect::<Vec<_>>(), notes);
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn given_options_stay_and_new_one_is_last() {
+    let given = ServerOptions {
+        scope: text("a b"),
+        client_id: text("mine"),
+        assume_s256: Some(true),
+        dpop: Some(false),
+        callback_port: Some(8080),
+        ..ServerOptions::default()
+    };
+    let line = " --scope 'a b' --client-id mine --assume-s256 --dpop=false --callback-port 8080 \
+                --resource none";
+    check(given, &[("resource", Some("none"))], line, &[]);
+}
+
+#[test]
+fn option_with_another_value_is_replaced_with_what_belongs_to_it() {
+    let given = || ServerOptions {
+        resource: text("https://a.example/mcp"),
+        allow_resource_mismatch: Some(true),
+        client_id: text("mine"),
+        client_secret_env: text("SECRET"),
+        ..ServerOptions::default()
+    };
+    let line = " --resource none --client-id mine --client-secret-env SECRET";
+    check(given(), &[("resource", Some("none"))], line, &[]);
+    let line = " --resource https://a.example/mcp --allow-resource-mismatch --client-id ID";
+    check(given(), &[("client-id", None)], line, &[]);
+}
+
+#[test]
+fn repeatable_option_is_added_unless_it_names_the_same() {
+    let given = ServerOptions {
+        authorize_param: vec!["prompt=consent".to_owned(), "a=b".to_owned()],
+        trusted_issuer: vec!["https://a.example".to_owned()],
+        ..ServerOptions::default()
+    };
+    let changes = [
+        ("authorize-param", Some("prompt=")),
+        ("trusted-issuer", Some("https://b.example")),
+        ("trusted-issuer", Some("https://a.example")),
+        ("header", None),
+    ];
+    let line = " --trusted-issuer https://a.example --authorize-param 'prompt=' --authorize-param 'a=b' \
+                --trusted-issuer https://b.example --header HEADER";
+    check(given, &changes, line, &[]);
+}
+
+#[test]
+fn header_that_may_be_secret_is_named_by_variable() {
+    for (header, shown, note) in [
+        ("X-Tenant: acme", "'X-Tenant: acme'", ""),
+        ("X-Team: tools-7", "'X-Team: tools-7'", ""),
+        ("X-Key: ${KEY}", "'X-Key: ${KEY}'", ""),
+        (
+            "X-Tenant: Zk3jv90qPd",
+            "'X-Tenant: ${X_TENANT}'",
+            "X_TENANT",
+        ),
+        (
+            "Authorization: Bearer word",
+            "'Authorization: ${AUTHORIZATION}'",
+            "AUTHORIZATION",
+        ),
+        (
+            "https://b.example X-Api-Key:word",
+            "'https://b.example X-Api-Key: ${X_API_KEY}'",
+            "X_API_KEY",
+        ),
+    ] {
+        let given = ServerOptions {
+            header: vec![header.to_owned()],
+            ..ServerOptions::default()
+        };
+        let note = format!("with the header's value in the environment variable {note}");
+        let notes = [note.as_str()];
+        let notes = if note.ends_with(' ') { &[][..] } else { &notes };
+        check(given, &[], &format!(" --header {shown}"), notes);
+    }
+}
+
+#[test]
+fn proxy_and_query_and_command_are_shown_without_secret() {
+    let given = ServerOptions {
+        proxy: text("http://user:canary@proxy.example:80"),
+        token_endpoint: text("https://a.example/t?key=canary"),
+        token_command: text("vault --token=CaNaRy read"),
+        ..ServerOptions::default()
+    };
+    let words = OptionWords::new(&given);
+    let shown = format!("{words}{:?}", words.notes().collect::<Vec<_>>());
+    assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+    assert!(
+        shown.contains("http://${PROXY_USER}@proxy.example:80"),
+        "{shown}"
+    );
+    assert_eq!(words.notes().count(), 3);
+    let given = ServerOptions {
+        proxy: text("http://${PROXY}@proxy.example"),
+        token_command: text("vault read a/b"),
+        ..ServerOptions::default()
+    };
+    let line = " --proxy 'http://${PROXY}@proxy.example' --token-command 'vault read a/b'";
+    check(given, &[], line, &[]);
+}

@@ -1,0 +1,50 @@
+//! Endpoints that redirect: a request that carries credentials follows no redirect (RFC 9700 §4.12), so the
+//! user has to name the final URLs.
+
+use bytes::Bytes;
+use hallpass_core::{Remedy, redacted_url};
+use http::{Request, header};
+use url::Url;
+
+use crate::{LoginError, LoginErrorKind, login::Login};
+
+impl Login<'_> {
+    /// The registration or the token endpoint leads to `target`.
+    pub(crate) async fn endpoint_moved(
+        &self,
+        kind: LoginErrorKind,
+        endpoint: &Url,
+        target: &Url,
+    ) -> LoginError {
+        let what = format!(
+            "{} leads to {}, and requests there follow no redirect",
+            redacted_url(endpoint),
+            redacted_url(target)
+        );
+        let error = LoginError::new(kind, what).with_remedy(Remedy::Configure);
+        let metadata = self.discovered.server.clone();
+        let token = metadata.token_endpoint.clone();
+        let mut moved = metadata.with_moved_endpoint(endpoint, target);
+        if let Some(token) = token.filter(|token| token != endpoint)
+            && let Some(target) = self.redirect_target(&token).await
+        {
+            moved = moved.and_then(|metadata| metadata.with_moved_endpoint(&token, &target));
+        }
+        error
+            .with_hints(moved.map(|metadata| metadata.endpoint_settings()))
+            .with_hint("the metadata has to name the final URLs: contact the server's operator")
+    }
+
+    /// Where an endpoint leads a request that asks for nothing; without a query.
+    async fn redirect_target(&self, endpoint: &Url) -> Option<Url> {
+        let request = Request::post(endpoint.as_str())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Bytes::new())
+            .ok()?;
+        let answer = self.token_client().fetch(request).await.ok()?;
+        let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
+        let mut target = endpoint.join(location).ok()?;
+        target.set_query(None);
+        answer.status().is_redirection().then_some(target)
+    }
+}
