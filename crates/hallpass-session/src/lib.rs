@@ -18,10 +18,11 @@
 //! One refresh for each expiry and each refused token, over all tasks and all processes with the same
 //! store. A refresh belongs to the session, so a dropped caller changes nothing. A new token is saved
 //! before any caller gets it. A temporary failure costs no sign-in: a grant ends with the server's
-//! `invalid_grant`, with a new token of a type that was not requested, or where the host limits the number of
-//! posts. A request that the server refuses in another way keeps the grant, and needs a sign-in once the access
-//! token has ended. A refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
-//! is unknown. A session that can't recover returns a terminal error, not a loop.
+//! `invalid_grant`, with a new token of a type that was not requested, or where the host limits the
+//! number of posts. A refresh that the server refuses in another way keeps the grant, and a sign-in is
+//! needed once the access token has ended. A refresh is saved as pending before it is sent, so all
+//! processes keep the pause after one whose outcome is unknown. A session that can't recover returns a
+//! terminal error, not a loop.
 //!
 //! The module documentation of `transaction` has the table of outcomes of a refresh request. Whatever the
 //! outcome, the old access token is used while it is valid.

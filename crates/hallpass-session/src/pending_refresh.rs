@@ -163,16 +163,17 @@ pub(crate) fn refusal(
     now: Timestamp,
 ) -> Refusal {
     let settings = settings.refresh_digest();
-    let earlier = before.and_then(|pending| pending.refusal.as_ref());
+    let earlier = before.and_then(|pending| Some((pending.refusal.as_ref()?, pending.last)));
     let count = earlier
-        .filter(|refusal| refusal.settings == settings)
-        .map_or(0, |refusal| refusal.count);
+        .filter(|(refusal, _)| refusal.settings == settings)
+        .map_or(0, |(refusal, _)| refusal.count);
+    let since = earlier.map(|(refusal, last)| refusal.since.unwrap_or(last));
     Refusal {
         status: error.status().as_u16(),
         code: error.code().map(str::to_owned),
         description: error.description().map(str::to_owned),
         count: count.saturating_add(1),
-        since: before.and_then(PendingRefresh::refused_since).or(Some(now)),
+        since: since.or(Some(now)),
         settings,
     }
 }

@@ -6,7 +6,7 @@ use hallpass_core::{
     Diagnostic as _, Remedy, State,
     record::{PostEnd, SignInCause},
 };
-use hallpass_session::{SessionError, SignInNeed, Waiting};
+use hallpass_session::{RefusedRefresh, SessionError, SignInNeed, Waiting};
 
 use crate::{
     fakes::Fault,
@@ -229,7 +229,14 @@ async fn retry_after_replaces_an_expired_refusal() {
     session.retry_refused_refresh();
     assert_eq!(retry_after(&session.token().await.unwrap_err()), 21);
     fixture.clock.advance(21);
-    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+    fixture.server.fault(refusal);
+    let session = fixture.session();
+    session.token().await.unwrap_err();
+    let refused = RefusedRefresh::from_record(&fixture.record().await).unwrap();
+    let age = fixture.clock.wall() - refused.since().as_unix_seconds();
+    assert_eq!(age, 21, "since the first refusal");
+    session.retry_refused_refresh();
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 
 #[tokio::test]
