@@ -331,6 +331,23 @@ rows! {
         ],
         ..ROW
     },
+    token_endpoint_was_given_alone_for_a_client_by_hand: Row {
+        settings: &["client", "endpoints.authorization"],
+        command: Command::Login,
+        issuer: |it| {
+            it.clients = vec![by_hand("none")];
+            it.behaviour.any_loopback_port = true;
+        },
+        behaviour: |it, _| set(it, "authorization_endpoint", "/authorize"),
+        given: &["--token-endpoint", "{issuer}/token"],
+        fault: "registers no clients by itself",
+        fixes: &["--client-id ID --authorization-endpoint URL"],
+        fill: &[
+            ("--authorization-endpoint URL", "{issuer}/authorize"),
+            ("--client-id ID", "by-hand"),
+        ],
+        ..ROW
+    },
     endpoints_redirect: Row {
         settings: &["endpoints.registration", "endpoints.token"],
         command: Command::Login,
