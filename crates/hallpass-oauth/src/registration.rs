@@ -228,7 +228,7 @@ const MAX_WORDS: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (status {}){}", .response.status.as_u16(), .response.words())]
 pub struct RegistrationError {
-    response: ErrorResponse,
+    response: Box<ErrorResponse>,
     /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
     named: Vec<Option<RegistrationPart>>,
     /// What its words say of the redirect URI.
@@ -282,7 +282,7 @@ impl RegistrationError {
                 Reason::Refused if is_redirect_uri => Reason::RedirectUri,
                 reason => reason,
             },
-            response,
+            response: Box::new(response),
             location,
         }
     }
@@ -338,8 +338,7 @@ impl Diagnostic for RegistrationError {
     fn remedy(&self) -> Remedy {
         match self.reason {
             Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
-            Reason::Method => Remedy::Configure,
-            Reason::RedirectUri | Reason::Redirect => Remedy::Configure,
+            Reason::Method | Reason::RedirectUri | Reason::Redirect => Remedy::Configure,
             Reason::Refused | Reason::StillRegistered => match self.response.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
                 _ => Remedy::Configure,

@@ -305,7 +305,8 @@ async fn configured_option_is_fixed_in_the_configuration() {
     let file = fixture.folder.path().join("config.toml");
     let write = |line: &str| {
         let text = format!("[servers.mine]\nurl = \"{url}\"\n{line}\n");
-        std::fs::write(&file, text).unwrap();
+        let mut file = std::fs::File::create(&file).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     };
     write("issuer = \"https://other.example\"");
     let file = file.to_str().unwrap();

@@ -275,7 +275,7 @@ rows! {
     bound_token_comes_unasked: Row {
         settings: &["dpop"],
         command: Command::Login,
-        issuer: |it| it.behaviour.token_type = "DPoP".to_owned(),
+        issuer: |it| "DPoP".clone_into(&mut it.behaviour.token_type),
         fault: "a DPoP token where a bearer token was asked for",
         fixes: &["--dpop"],
         serves: false,
