@@ -242,10 +242,10 @@ impl Server {
     /// What names it in a command line that is shown: as it was typed, with the options of this line.
     pub(crate) fn words(&self) -> String {
         let options = OptionWords::new(&self.options);
-        let account = self.account.iter();
-        let account: String = account
-            .map(|account| format!(" --account {}", text::quoted(account)))
-            .collect();
+        let account = match &self.account {
+            Some(account) => format!(" --account {}", text::quoted(account)),
+            None => String::new(),
+        };
         format!("{}{account}{options}", text::quoted(&self.url))
     }
 }

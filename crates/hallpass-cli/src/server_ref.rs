@@ -93,9 +93,29 @@ impl ServerRef {
         self.line_with(command, &self.given, "")
     }
 
+    /// Whether an option is set, in this call or in the configuration.
+    fn has(&self, name: &str) -> bool {
+        let configured = self.configured.iter();
+        let mut maps = configured.filter_map(|it| it.options.to_map().ok());
+        self.given.contains(name) || maps.any(|map| map.contains_key(name))
+    }
+
     /// The line that runs a command with these options on it.
     fn line_with(&self, command: &str, options: &OptionWords, more: &str) -> String {
-        let mut line = format!("hallpass {command} {}", self.server);
+        let notes = self.lacks_query.then(|| "with the whole query".to_owned());
+        self.line_for(&self.server, command, options, more, notes)
+    }
+
+    /// The same for another server, or another text for this one.
+    fn line_for(
+        &self,
+        server: &str,
+        command: &str,
+        options: &OptionWords,
+        more: &str,
+        notes: impl IntoIterator<Item = String>,
+    ) -> String {
+        let mut line = format!("hallpass {command} {server}");
         if let Some(account) = &self.account {
             line.extend([" --account ", account.as_str()]);
         }
@@ -105,8 +125,7 @@ impl ServerRef {
         }
         line += &options.to_string();
         line += more;
-        let query = self.lacks_query.then(|| "with the whole query".to_owned());
-        let notes: Vec<_> = query.into_iter().chain(options.notes()).collect();
+        let notes: Vec<_> = notes.into_iter().chain(options.notes()).collect();
         if !notes.is_empty() {
             line.extend([" (", &notes.join(", and "), ")"]);
         }
@@ -117,7 +136,7 @@ impl ServerRef {
     pub(crate) fn describe(&self, hint: &Hint) -> String {
         match hint {
             Hint::Setting { .. } | Hint::Settings { .. } => {
-                let options = setting_options::options_of(hint, &self.given);
+                let options = setting_options::options_of(hint, |name| self.has(name));
                 if options.is_empty() {
                     return hint.to_string();
                 }
@@ -139,11 +158,7 @@ impl ServerRef {
                 self.line("login")
             ),
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
-            Hint::Url { url } => {
-                let url = text::quoted(url);
-                let (store, given) = (&self.store_options, &self.given);
-                format!("hallpass doctor {url}{store}{given}")
-            }
+            Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, "", None),
             other => setting_options::describe(other),
         }
     }

@@ -2,7 +2,7 @@
 
 use hallpass::Hint;
 
-use crate::{option_words::OptionWords, server_options::ServerOptions};
+use crate::option_words::OptionWords;
 
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
@@ -63,31 +63,38 @@ pub(crate) fn is_of_connection(hint: &Hint) -> bool {
     !settings.is_empty() && names.all(|setting| CONNECTION.contains(setting))
 }
 
-/// The options that a hint's settings are, with their values or `None` where only the user knows them;
-/// beside the options `given`. Empty for a hint that names none.
-pub(crate) fn options_of<'a>(
-    hint: &'a Hint,
-    given: &OptionWords,
-) -> Vec<(&'static str, Option<&'a str>)> {
+/// The options that a hint's settings are, with their values or `None` where only the user knows them.
+/// `has` says which options are set already. Empty for a hint that names none.
+pub(crate) fn options_of(
+    hint: &Hint,
+    has: impl Fn(&str) -> bool,
+) -> Vec<(&'static str, Option<&str>)> {
     let mut options = Vec::new();
     let settings = settings(hint);
-    for (setting, value) in &settings {
-        // A sign-in needs all of them, so they are named together.
-        if *setting == "endpoints" && value.is_none() {
-            options.extend([("authorization-endpoint", None), ("token-endpoint", None)]);
-            if !given.contains("client-id") {
-                options.push(("registration-endpoint", None));
+    let is_bundle = settings.len() > 1;
+    for (setting, value) in settings {
+        match setting {
+            // A sign-in needs all of them, so they are named together.
+            "endpoints" if value.is_none() => options.extend([
+                ("authorization-endpoint", None),
+                ("token-endpoint", None),
+                ("registration-endpoint", None),
+            ]),
+            // The client that is set is the one to use with the rest.
+            "client" if is_bundle && has("client-id") => {}
+            _ => {
+                let option = OPTIONS.iter().find(|(known, _)| *known == setting);
+                options.extend(option.map(|(_, option)| (*option, value)));
             }
-        } else if *setting == "client" && settings.len() > 1 && given.contains("client-id") {
-            // The client that was given is the one to use with the rest.
-        } else if let Some((_, option)) = OPTIONS.iter().find(|(known, _)| known == setting) {
-            options.push((option, *value));
         }
     }
+    if options.len() > 1 && has("client-id") {
+        options.retain(|(option, _)| *option != "registration-endpoint");
+    }
     // The other endpoints mean nothing without it.
-    let has = |name: &str| options.iter().any(|(option, _)| *option == name);
-    let needs_token_endpoint = has("authorization-endpoint") || has("registration-endpoint");
-    if needs_token_endpoint && !has("token-endpoint") && !given.contains("token-endpoint") {
+    let names = |name: &str| options.iter().any(|(option, _)| *option == name);
+    let needs_token_endpoint = names("authorization-endpoint") || names("registration-endpoint");
+    if needs_token_endpoint && !names("token-endpoint") && !has("token-endpoint") {
         options.push(("token-endpoint", None));
     }
     options
@@ -95,8 +102,8 @@ pub(crate) fn options_of<'a>(
 
 /// Advice in words, with a setting as the option that sets it.
 pub(crate) fn describe(hint: &Hint) -> String {
-    let mut words = OptionWords::new(&ServerOptions::default());
-    for (option, value) in options_of(hint, &words.clone()) {
+    let mut words = OptionWords::default();
+    for (option, value) in options_of(hint, |_| false) {
         words.set(option, value);
     }
     match words.to_string().trim_start() {

@@ -130,23 +130,16 @@ impl Anonymous {
 /// Where a fault is removed by a setting, whose hint signs in with it, a sign-in without that setting would
 /// fail: the findings after that fault lead to its fix.
 fn sign_in_once(steps: &mut [Step]) {
+    let is_setting = |hint: &Hint| matches!(hint, Hint::Setting { .. } | Hint::Settings { .. });
     let mut fix: Option<Code> = None;
     for finding in steps.iter_mut().flat_map(|step| &mut step.findings) {
-        match fix {
-            Some(code) => {
-                for hint in &mut finding.hints {
-                    if *hint == Hint::SignIn {
-                        *hint = Hint::text(format!("the fix of `{}` signs in", code.as_str()));
-                    }
-                }
+        if let Some(code) = fix {
+            let sign_ins = finding.hints.iter_mut();
+            for hint in sign_ins.filter(|hint| **hint == Hint::SignIn) {
+                *hint = Hint::text(format!("the fix of `{}` signs in", code.as_str()));
             }
-            None => {
-                let is_setting =
-                    |hint: &Hint| matches!(hint, Hint::Setting { .. } | Hint::Settings { .. });
-                if finding.severity == Severity::Fault && finding.hints.iter().any(is_setting) {
-                    fix = Some(finding.code);
-                }
-            }
+        } else if finding.severity == Severity::Fault && finding.hints.iter().any(is_setting) {
+            fix = Some(finding.code);
         }
     }
 }

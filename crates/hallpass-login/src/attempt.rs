@@ -99,7 +99,8 @@ impl Login<'_> {
             Err(error) => {
                 let refusal = match error.kind() {
                     LoginErrorKind::Timeout if !pushed => {
-                        client_check::refusal(http, &self.request.key.server, pending.url()).await
+                        let server = &self.request.key.server;
+                        Box::pin(client_check::refusal(http, server, pending.url())).await
                     }
                     _ => None,
                 };

@@ -172,22 +172,17 @@ impl ClientCandidates<'_> {
         };
         let error = LoginError::new(LoginErrorKind::NoClient, what);
         // Named by the user, the endpoints take the place of the whole metadata.
-        let error = match &self.settings.endpoints {
-            Some(endpoints) => {
-                let registration = ("endpoints.registration", None);
-                let authorization = ("endpoints.authorization", None);
-                let lacks_both = endpoints.authorization.is_none();
-                let lacking = [registration, authorization];
-                let lacking = if lacks_both {
-                    &lacking[..]
-                } else {
-                    &lacking[..1]
-                };
-                error.with_hint(Hint::settings(lacking.iter().copied()))
-            }
-            None => error,
+        let endpoints = self.settings.endpoints.as_ref();
+        let authorization = endpoints
+            .filter(|endpoints| endpoints.authorization.is_none())
+            .map(|_| ("endpoints.authorization", None));
+        let with = |setting| match authorization {
+            Some(authorization) => Hint::settings([(setting, None), authorization]),
+            None => Hint::setting(setting, None),
         };
-        error.with_hints([Hint::setting("client", None), hint.into()])
+        error
+            .with_hints(endpoints.map(|_| with("endpoints.registration")))
+            .with_hints([with("client"), hint.into()])
     }
 }
 

@@ -52,8 +52,8 @@ impl Login<'_> {
             && let Some(target) = error.redirect_target(endpoint.url)
         {
             let kind = LoginErrorKind::Exchange;
-            let moved = self.endpoint_moved(kind, endpoint.url, &target).await;
-            return Err(moved.into());
+            let moved = Box::pin(self.endpoint_moved(kind, endpoint.url, &target));
+            return Err(moved.await.into());
         }
         tokens.map_err(|error| self.exchange_failed(error, registration, params.is_reused))
     }
@@ -190,9 +190,10 @@ fn client_hints(registration: &Registration) -> Vec<Hint> {
         TokenEndpointAuthMethod::None if registration.client_secret.is_none() => {
             return vec![Hint::setting("client.secret", None)];
         }
-        TokenEndpointAuthMethod::None => TokenEndpointAuthMethod::ClientSecretBasic,
         TokenEndpointAuthMethod::ClientSecretBasic => TokenEndpointAuthMethod::ClientSecretPost,
-        TokenEndpointAuthMethod::ClientSecretPost => TokenEndpointAuthMethod::ClientSecretBasic,
+        TokenEndpointAuthMethod::None | TokenEndpointAuthMethod::ClientSecretPost => {
+            TokenEndpointAuthMethod::ClientSecretBasic
+        }
         _ => return Vec::new(),
     };
     vec![Hint::setting("client.auth_method", Some(other.as_str()))]

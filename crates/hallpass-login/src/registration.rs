@@ -44,7 +44,8 @@ impl Login<'_> {
             && let Some(target) = error.redirect_target(endpoint)
         {
             let kind = LoginErrorKind::Registration;
-            return Err(self.endpoint_moved(kind, endpoint, &target).await);
+            let moved = Box::pin(self.endpoint_moved(kind, endpoint, &target));
+            return Err(moved.await);
         }
         let registration = registration.map_err(|error| {
             let what = format!("{issuer} did not register the client");

@@ -228,7 +228,7 @@ const MAX_WORDS: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (status {}){}", .response.status.as_u16(), .response.code_text())]
 pub struct RegistrationError {
-    response: ErrorResponse,
+    response: Box<ErrorResponse>,
     #[source]
     words: Option<ServerWords>,
     /// The parts of the request that the server's words name, as [`RegistrationPart::named_by`] says.
@@ -286,7 +286,7 @@ impl RegistrationError {
                 reason => reason,
             },
             words: shown,
-            response,
+            response: Box::new(response),
             location,
         }
     }
@@ -342,8 +342,7 @@ impl Diagnostic for RegistrationError {
     fn remedy(&self) -> Remedy {
         match self.reason {
             Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
-            Reason::Method => Remedy::Configure,
-            Reason::RedirectUri | Reason::Redirect => Remedy::Configure,
+            Reason::Method | Reason::RedirectUri | Reason::Redirect => Remedy::Configure,
             Reason::Refused | Reason::StillRegistered => match self.response.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
                 _ => Remedy::Configure,

@@ -60,7 +60,7 @@ impl Login {
             }
         }
         if self.wait != WAIT {
-            words += &format!(" --wait {}", self.wait);
+            words.extend([" --wait ", &self.wait.to_string()]);
         }
         words
     }

@@ -1,8 +1,8 @@
 use super::*;
 
 #[track_caller]
-fn check(given: ServerOptions, changes: &[(&str, Option<&str>)], line: &str, notes: &[&str]) {
-    let mut words = OptionWords::new(&given);
+fn check(given: &ServerOptions, changes: &[(&str, Option<&str>)], line: &str, notes: &[&str]) {
+    let mut words = OptionWords::new(given);
     for (name, value) in changes {
         words.set(name, *value);
     }
@@ -10,15 +10,11 @@ fn check(given: ServerOptions, changes: &[(&str, Option<&str>)], line: &str, not
     assert_eq!(words.notes().collect::<Vec<_>>(), notes);
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
 fn given_options_stay_and_new_one_is_last() {
     let given = ServerOptions {
-        scope: text("a b"),
-        client_id: text("mine"),
+        scope: Some("a b".to_owned()),
+        client_id: Some("mine".to_owned()),
         assume_s256: Some(true),
         dpop: Some(false),
         callback_port: Some(8080),
@@ -26,22 +22,22 @@ fn given_options_stay_and_new_one_is_last() {
     };
     let line = " --scope 'a b' --client-id mine --assume-s256 --dpop=false --callback-port 8080 \
                 --resource none";
-    check(given, &[("resource", Some("none"))], line, &[]);
+    check(&given, &[("resource", Some("none"))], line, &[]);
 }
 
 #[test]
 fn option_with_another_value_is_replaced_with_what_belongs_to_it() {
     let given = || ServerOptions {
-        resource: text("https://a.example/mcp"),
+        resource: Some("https://a.example/mcp".to_owned()),
         allow_resource_mismatch: Some(true),
-        client_id: text("mine"),
-        client_secret_env: text("SECRET"),
+        client_id: Some("mine".to_owned()),
+        client_secret_env: Some("SECRET".to_owned()),
         ..ServerOptions::default()
     };
     let line = " --resource none --client-id mine --client-secret-env SECRET";
-    check(given(), &[("resource", Some("none"))], line, &[]);
+    check(&given(), &[("resource", Some("none"))], line, &[]);
     let line = " --resource https://a.example/mcp --allow-resource-mismatch --client-id ID";
-    check(given(), &[("client-id", None)], line, &[]);
+    check(&given(), &[("client-id", None)], line, &[]);
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn repeatable_option_is_added_unless_it_names_the_same() {
     ];
     let line = " --trusted-issuer https://a.example --authorize-param 'prompt=' --authorize-param 'a=b' \
                 --trusted-issuer https://b.example --header HEADER";
-    check(given, &changes, line, &[]);
+    check(&given, &changes, line, &[]);
 }
 
 #[test]
@@ -91,16 +87,16 @@ fn header_that_may_be_secret_is_named_by_variable() {
         let note = format!("with the header's value in the environment variable {note}");
         let notes = [note.as_str()];
         let notes = if note.ends_with(' ') { &[][..] } else { &notes };
-        check(given, &[], &format!(" --header {shown}"), notes);
+        check(&given, &[], &format!(" --header {shown}"), notes);
     }
 }
 
 #[test]
 fn proxy_and_query_and_command_are_shown_without_secret() {
     let given = ServerOptions {
-        proxy: text("http://user:canary@proxy.example:80"),
-        token_endpoint: text("https://a.example/t?key=canary"),
-        token_command: text("vault --token=CaNaRy read"),
+        proxy: Some("http://user:canary@proxy.example:80".to_owned()),
+        token_endpoint: Some("https://a.example/t?key=canary".to_owned()),
+        token_command: Some("vault --token=CaNaRy read".to_owned()),
         ..ServerOptions::default()
     };
     let words = OptionWords::new(&given);
@@ -112,10 +108,10 @@ fn proxy_and_query_and_command_are_shown_without_secret() {
     );
     assert_eq!(words.notes().count(), 3);
     let given = ServerOptions {
-        proxy: text("http://${PROXY}@proxy.example"),
-        token_command: text("vault read a/b"),
+        proxy: Some("http://${PROXY}@proxy.example".to_owned()),
+        token_command: Some("vault read a/b".to_owned()),
         ..ServerOptions::default()
     };
     let line = " --proxy 'http://${PROXY}@proxy.example' --token-command 'vault read a/b'";
-    check(given, &[], line, &[]);
+    check(&given, &[], line, &[]);
 }

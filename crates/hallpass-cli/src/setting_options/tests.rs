@@ -6,14 +6,13 @@ use crate::{arguments::Arguments, config};
 #[test]
 fn option_of_each_setting_is_a_config_key_and_parses() {
     let keys = config::keys();
-    let given = OptionWords::default();
     for setting in Hint::SETTINGS {
         let value = match *setting {
             "client.auth_method" => "none",
             _ => "1",
         };
         let hint = Hint::setting(setting, Some(value));
-        let options = options_of(&hint, &given);
+        let options = options_of(&hint, |_| false);
         let mut words = OptionWords::default();
         for (key, value) in options {
             assert!(keys.iter().any(|known| known == key), "{setting}: {key}");
@@ -64,4 +63,34 @@ fn endpoints_are_named_together() {
     ] {
         assert_eq!(describe(&hint), expected);
     }
+}
+
+#[test]
+fn registration_is_left_out_where_a_client_is_set() {
+    let names = |hint: &Hint, set: &[&str]| {
+        let options = options_of(hint, |name| set.contains(&name));
+        options
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    let endpoints = Hint::setting("endpoints", None);
+    let (authorization, token) = ("authorization-endpoint", "token-endpoint");
+    let all = [authorization, token, "registration-endpoint"];
+    assert_eq!(names(&endpoints, &[]), all);
+    assert_eq!(names(&endpoints, &["client-id"]), [authorization, token]);
+    let by_hand = Hint::settings([("client", None), ("endpoints.authorization", None)]);
+    assert_eq!(
+        names(&by_hand, &["client-id", "token-endpoint"]),
+        [authorization]
+    );
+    assert_eq!(
+        names(&by_hand, &["token-endpoint"]),
+        ["client-id", authorization]
+    );
+    // Alone, it names another client than the one that is set.
+    assert_eq!(
+        names(&Hint::setting("client", None), &["client-id"]),
+        ["client-id"]
+    );
 }

@@ -5,7 +5,14 @@
 mod rows;
 
 use std::{
-    collections::BTreeSet, io::Write as _, net::TcpListener, sync::LazyLock, time::Duration,
+    collections::BTreeSet,
+    io::Write as _,
+    net::TcpListener,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
 use hallpass::Hint;
@@ -123,9 +130,8 @@ impl Place {
             let mut file = std::fs::File::create(folder.path().join(name)).unwrap();
             file.write_all(text.as_bytes()).unwrap();
         }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let place = Self {
-            port: port.local_addr().unwrap().port(),
+            port: free_port(),
             fixture: Fixture {
                 issuer,
                 server,
@@ -153,6 +159,18 @@ impl Place {
             .replace("{moved}", self.moved.origin())
             .replace("{folder}", fixture.folder.path().to_str().unwrap())
             .replace("{port}", &self.port.to_string())
+    }
+}
+
+/// A port that nothing listens on. It is none that a system gives out by itself: the servers of other
+/// tests that stop and resume need theirs.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
@@ -287,7 +305,8 @@ async fn configured_option_is_fixed_in_the_configuration() {
     let file = fixture.folder.path().join("config.toml");
     let write = |line: &str| {
         let text = format!("[servers.mine]\nurl = \"{url}\"\n{line}\n");
-        std::fs::write(&file, text).unwrap();
+        let mut file = std::fs::File::create(&file).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     };
     write("issuer = \"https://other.example\"");
     let file = file.to_str().unwrap();

@@ -193,7 +193,11 @@ async fn max_message_size_is_set_for_the_same_command() {
     let fixture = Fixture::new().await;
     let url = serve(|it| {
         let text = || json!({ "content": [{ "type": "text", "text": "x".repeat(3 << 20) }] });
-        is_call(it).then(|| result(it, &text())).unwrap_or_default()
+        if is_call(it) {
+            result(it, &text())
+        } else {
+            String::new()
+        }
     })
     .await;
     let call = ["call", &url, "echo", "--max-message-size", "2"];

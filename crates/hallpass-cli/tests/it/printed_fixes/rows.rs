@@ -275,7 +275,7 @@ rows! {
     bound_token_comes_unasked: Row {
         settings: &["dpop"],
         command: Command::Login,
-        issuer: |it| it.behaviour.token_type = "DPoP".to_owned(),
+        issuer: |it| "DPoP".clone_into(&mut it.behaviour.token_type),
         fault: "a DPoP token where a bearer token was asked for",
         fixes: &["--dpop"],
         serves: false,
@@ -328,6 +328,23 @@ rows! {
         fill: &[
             ("--authorization-endpoint URL", "{issuer}/authorize"),
             ("--registration-endpoint URL", "{issuer}/register"),
+        ],
+        ..ROW
+    },
+    token_endpoint_was_given_alone_for_a_client_by_hand: Row {
+        settings: &["client", "endpoints.authorization"],
+        command: Command::Login,
+        issuer: |it| {
+            it.clients = vec![by_hand("none")];
+            it.behaviour.any_loopback_port = true;
+        },
+        behaviour: |it, _| set(it, "authorization_endpoint", "/authorize"),
+        given: &["--token-endpoint", "{issuer}/token"],
+        fault: "registers no clients by itself",
+        fixes: &["--client-id ID --authorization-endpoint URL"],
+        fill: &[
+            ("--authorization-endpoint URL", "{issuer}/authorize"),
+            ("--client-id ID", "by-hand"),
         ],
         ..ROW
     },
