@@ -46,6 +46,8 @@ const MAX_ENCODED: usize = 64 * 1024;
 const MIN_REMOVED: usize = 4;
 /// The shortest beginning of a secret that counts at the end of a text, where it was cut off.
 const MIN_CUT: usize = 6;
+/// The shortest secret that is in no error code by chance.
+const MIN_IN_WORD: usize = 8;
 /// The shortest value of a URL's query that counts as a secret.
 const MIN_QUERY_VALUE: usize = 8;
 
@@ -131,6 +133,15 @@ impl RequestSecrets {
     pub fn remove_from_json(&self, json: &Value) -> Option<Value> {
         let mut clean = json.clone();
         replace_texts(&self.values(), &mut clean).then_some(clean)
+    }
+
+    /// Whether a word is one of them, or holds one that is in no word by chance.
+    pub fn are_in_word(&self, word: &str) -> bool {
+        let word = word.to_ascii_lowercase();
+        self.values().iter().any(|value| {
+            let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+            word == value || value.len() >= MIN_IN_WORD && word.contains(&value)
+        })
     }
 
     fn values(&self) -> Vec<Vec<u8>> {

@@ -35,7 +35,9 @@ impl ErrorResponse {
     }
 
     pub(crate) fn read(response: &Response<Bytes>, answer: &Answer) -> Self {
-        let error = answer.text("error");
+        let secrets = RequestSecrets::of_response(response.extensions());
+        let repeats = |error: &&str| secrets.is_some_and(|secrets| secrets.are_in_word(error));
+        let error = answer.text("error").filter(|error| !repeats(error));
         Self::new(response.status(), response.headers(), error)
     }
 

@@ -28,8 +28,10 @@
 //! # Two rules for every answer
 //!
 //! Answers are read as real servers write them: the tests are tables of such answers. And no part of an
-//! answer reaches an error, a `Debug` or a log unless it is a word: an `error_description` that repeats
-//! the refresh token is shown without it.
+//! answer reaches an error, a `Debug` or a log but its error code and the server's words: an
+//! `error_description` that repeats the refresh token is shown without it. What the request carried is
+//! known from the response's extensions ([`RequestSecrets`](hallpass_core::RequestSecrets)); a caller that
+//! sends requests by itself attaches it, or only ordinary words are shown.
 //!
 //! # Which sections
 //!

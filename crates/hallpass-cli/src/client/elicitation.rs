@@ -110,7 +110,7 @@ impl Elicitor {
     }
 
     /// One field, asked for until it is what the server wants. Empty leaves out what may be left
-    /// out.
+    /// out. What the server wrote is marked: no line of it can be taken for one of this program.
     async fn field(&self, property: &Property) -> Result<Option<Value>, Stopped> {
         let schema = &property.schema;
         let name = text::line(schema.title.as_deref().unwrap_or(&property.name));
@@ -121,12 +121,12 @@ impl Elicitor {
         }
         if let Some(description) = &schema.description {
             self.output
-                .status(&format!("  {}", text::line(description)));
+                .status(&format!("  | {}", text::line(description)));
         }
         if let Kind::Choice(values) = &schema.kind {
             for (value, name) in values.iter().filter(|(value, name)| shown(value) != *name) {
                 let (value, name) = (text::line(&shown(value)), text::line(name));
-                self.output.status(&format!("    {value}: {name}"));
+                self.output.status(&format!("  |   {value}: {name}"));
             }
         }
         let usual = schema
@@ -135,7 +135,7 @@ impl Elicitor {
             .map(|value| text::line(&shown(value)));
         let usual = usual.map(|usual| format!(" [{usual}]")).unwrap_or_default();
         loop {
-            let word = self.line(&format!("  {name} ({about}){usual}: ")).await?;
+            let word = self.line(&format!("  | {name} ({about}){usual}: ")).await?;
             if word.is_empty() {
                 if let Some(value) = &schema.default {
                     return Ok(Some(value.clone()));

@@ -113,7 +113,11 @@ const TABLE: &[(Answer, i32, &[&str])] = &[
             }
         },
         2,
-        &["/login answered 404 Not Found: no", "may not be the URL"],
+        &[
+            "/login answered 404 Not Found",
+            "the server says: \"no\"",
+            "may not be the URL",
+        ],
     ),
     (
         |it| {
