@@ -28,7 +28,7 @@ use crate::{
 use rows::{ROWS, Row};
 
 /// Rows that run at the same time: most of a row is waiting for the end of a token.
-const WORKERS: usize = 3;
+const WORKERS: usize = 4;
 
 /// What Chromium is called.
 const CHROMIUMS: &[&str] = &[

@@ -210,8 +210,14 @@ async fn each_command_with_sign_in_has_its_exit_code() {
     for row in TABLE {
         watched.run(row, CONTRACT, row.signed_in).await;
     }
-    let exchanged = watched.fixture.issuer.requests_to(Endpoint::CodeExchange);
-    assert_eq!(exchanged.len(), 1, "nobody signed in again");
+    let mut exchanged = watched.fixture.issuer.requests_to(Endpoint::CodeExchange);
+    // The doctor asks with a code that was not issued.
+    exchanged.retain(|it| {
+        it.answer
+            .as_ref()
+            .is_some_and(|answer| answer.status == 200)
+    });
+    assert_eq!(exchanged.len(), 1, "the user did not sign in again");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ const DJANGO: Server = ("django-oauth-toolkit 3.4.1", "django_server.py");
 const FASTMCP: Server = ("fastmcp 4.1.2", "fastmcp_server.py");
 const GLEWLWYD: Server = ("glewlwyd 2.7.5", "glewlwyd.mjs");
 const OIDC_PROVIDER: Server = ("oidc-provider 9.13.3", "oidc-provider.mjs");
+const TYPESCRIPT_SDK: Server = ("typescript-sdk 1.32.2", "sdk.mjs");
 
 /// What goes through the login pages.
 pub(super) type User = &'static str;
@@ -75,4 +76,5 @@ pub(super) const ROWS: &[Row] = &[
     row(GLEWLWYD, "pushed", SCRIPT),
     row(GLEWLWYD, "device", DEVICE),
     row(GLEWLWYD, "dpop", SCRIPT),
+    row(TYPESCRIPT_SDK, "registered", SCRIPT),
 ];
