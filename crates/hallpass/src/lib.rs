@@ -121,8 +121,9 @@ pub mod session {
     pub use hallpass_core::TokenSourceError;
     pub use hallpass_session::{
         CircuitBreakers, Closed, ConcurrentUpdate, Counters, ExternalTokenError, LockHolders,
-        ProofError, RefreshError, RefusedRefresh, Revocation, RevocationError, SessionBuilder, SessionTerminated,
-        SignInError, SignInNeed, SignInRequest, SignInRequired, TerminationReason, Waiting,
+        ProofError, RefreshError, RefusedRefresh, Revocation, RevocationError, SessionBuilder,
+        SessionTerminated, SignInError, SignInNeed, SignInRequest, SignInRequired,
+        TerminationReason, Waiting,
     };
 }
 
