@@ -89,20 +89,20 @@ impl SavedOptions {
             file.remove(OWNER);
             serde_json::from_value(Value::Object(file))
         };
-        read().map_err(|error| self.failed(error))
+        read().map_err(|error| failed(path, error))
     }
 
     /// Replaces them, as a whole or not at all.
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), CommandError> {
         self.save_to(&self.path, options)?;
-        self.remove(&self.failed_login)
+        remove(&self.failed_login)
     }
 
     /// Replaces those of a login that failed. What may be a secret is not among them.
     pub(crate) fn save_failed_login(&self, given: &ServerOptions) -> Result<(), CommandError> {
         let given = option_words::without_secrets(given);
         if given == ServerOptions::default() {
-            return self.remove(&self.failed_login);
+            return remove(&self.failed_login);
         }
         self.save_to(&self.failed_login, &given)
     }
@@ -118,24 +118,24 @@ impl SavedOptions {
             let bytes = serde_json::to_vec_pretty(&options)?;
             replace_file(path, &bytes, FilePermissions::OwnerOnly)
         };
-        write().map_err(|error: io::Error| self.failed(error))
+        write().map_err(|error: io::Error| failed(path, error))
     }
 
     pub(crate) fn forget(&self) -> Result<(), CommandError> {
-        self.remove(&self.path)?;
-        self.remove(&self.failed_login)
+        remove(&self.path)?;
+        remove(&self.failed_login)
     }
+}
 
-    fn remove(&self, path: &Path) -> Result<(), CommandError> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
-            _ => Ok(()),
-        }
+fn remove(path: &Path) -> Result<(), CommandError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
     }
+}
 
-    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> CommandError {
-        CommandError::new(source).hint(hint(&self.path))
-    }
+fn failed(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> CommandError {
+    CommandError::new(source).hint(hint(path))
 }
 
 /// Reads a file of options, which are held to the store's rule: they say what runs and where tokens go, and

@@ -161,6 +161,7 @@ fn is_empty_folder(folder: &Path) -> bool {
         Ok(entries) => entries.filter_map(Result::ok).all(|entry| {
             [
                 "options",
+                "failed-logins",
                 "capabilities",
                 "sign-ins",
                 "tools",

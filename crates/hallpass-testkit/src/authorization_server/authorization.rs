@@ -40,6 +40,14 @@ impl State {
             Ok(found) => found,
             Err(why) => return page::broken(why),
         };
+        let about_uri = |rule: &&ParameterRule| {
+            rule.endpoint == Endpoint::Authorization && rule.name == "redirect_uri"
+        };
+        for rule in behaviour.parameter_rules.iter().filter(about_uri) {
+            if let Err((_, why)) = rule.check([redirect_uri.as_str()]) {
+                return page::broken(why);
+            }
+        }
         let Ok(target) = Url::parse(&redirect_uri) else {
             return page::broken("the redirect URI is not a URL");
         };

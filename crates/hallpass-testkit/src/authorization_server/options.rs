@@ -188,7 +188,8 @@ pub struct ParameterRule {
     /// [`Registration`](Endpoint::Registration), [`CodeExchange`](Endpoint::CodeExchange) or
     /// [`Refresh`](Endpoint::Refresh).
     pub endpoint: Endpoint,
-    /// The parameter; `redirect_uri` at registration is each of `redirect_uris`.
+    /// The parameter; `redirect_uri` at registration is each of `redirect_uris`. What the authorization
+    /// endpoint says about it stands on a page.
     pub name: &'static str,
     /// What the values of the parameter have to begin with; `None` refuses the parameter as such.
     pub prefix: Option<String>,

@@ -170,6 +170,19 @@ rows! {
         fixes: &["--callback-host localhost"],
         ..ROW
     },
+    localhost_is_demanded_on_a_page: Row {
+        settings: &["callback.host"],
+        command: Command::Login,
+        behaviour: |it, _| {
+            let refused = ("", "the redirect URI is not on localhost");
+            let prefix = Some("http://localhost:".to_owned());
+            it.parameter_rules = vec![rule(Authorization, "redirect_uri", prefix, refused)];
+        },
+        given: &["--wait", "2"],
+        fault: "does not accept the redirect URI",
+        fixes: &["--callback-host localhost"],
+        ..ROW
+    },
     client_has_another_host: Row {
         settings: &["callback.host"],
         command: Command::Login,
