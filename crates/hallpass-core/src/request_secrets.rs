@@ -129,10 +129,10 @@ impl RequestSecrets {
         remove(&secrets, text)
     }
 
-    /// The JSON text with each text in it that repeats a secret replaced; `None` where there is none.
+    /// The JSON without the secrets in its texts; `None` where it holds none.
     pub fn remove_from_json(&self, json: &Value) -> Option<Value> {
-        let mut clean = json.clone();
-        replace_texts(&self.values(), &mut clean).then_some(clean)
+        let clean = clean_json(&self.values(), json);
+        (clean != *json).then_some(clean)
     }
 
     /// Whether a word is one of them, or holds one that is in no word by chance.
@@ -248,26 +248,20 @@ fn add_answered(answer: &Value, secrets: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Replaces each text that holds a secret by what is left of it, and says whether there was one.
-fn replace_texts(secrets: &[Vec<u8>], json: &mut Value) -> bool {
+/// The JSON with what is left of each text in it, names included.
+fn clean_json(secrets: &[Vec<u8>], json: &Value) -> Value {
+    let clean = |text: &String| match find(secrets, text) {
+        Some(hidden) => without(text, &hidden),
+        None => REMOVED.to_string(),
+    };
     match json {
-        Value::String(text) => {
-            let clean = match find(secrets, text) {
-                Some(hidden) if !hidden.contains(&true) => return false,
-                Some(hidden) => without(text, &hidden),
-                None => REMOVED.to_string(),
-            };
-            *text = clean;
-            true
-        }
-        // Every one of them is looked at.
-        Value::Array(values) => values
-            .iter_mut()
-            .fold(false, |any, it| replace_texts(secrets, it) || any),
+        Value::String(text) => clean(text).into(),
+        Value::Array(values) => values.iter().map(|it| clean_json(secrets, it)).collect(),
         Value::Object(members) => members
-            .values_mut()
-            .fold(false, |any, it| replace_texts(secrets, it) || any),
-        _ => false,
+            .iter()
+            .map(|(name, value)| (clean(name), clean_json(secrets, value)))
+            .collect(),
+        other => other.clone(),
     }
 }
 
@@ -346,7 +340,7 @@ fn is_same((byte, secret): (&u8, &u8)) -> bool {
 }
 
 fn is_word(bytes: &[u8], at: usize, length: usize) -> bool {
-    let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
     !is_letter(before) && !is_letter(bytes.get(at + length))
 }

@@ -227,7 +227,7 @@ impl StdError for BodyTooLarge {}
 /// The end of a server that refuses each fresh token: a request is not repeated for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TooManyChallenges {
-    server: ServerUrl,
+    server: Box<ServerUrl>,
     sent: usize,
     words: Option<ServerWords>,
 }
@@ -240,7 +240,7 @@ impl TooManyChallenges {
             .iter()
             .find_map(|it| it.error_description.as_deref());
         Self {
-            server: server.clone(),
+            server: Box::new(server.clone()),
             sent,
             words: text.and_then(|text| ServerWords::in_text(text, response.request_secrets())),
         }

@@ -172,16 +172,6 @@ impl Planted {
         }]);
     }
 
-    /// That the server's words are in the error, without a secret in what was said.
-    fn check(&mut self, failed: &Output) {
-        assert_ne!(failed.code, 0, "{failed:?}");
-        let words = failed
-            .stderr
-            .lines()
-            .any(|line| line.starts_with("  the server says: \"") && line.contains(WORDS));
-        assert!(words, "{failed:?}");
-    }
-
     fn check_leaks(mut self) {
         let (issuer, server) = (&self.fixture.issuer, &self.fixture.server);
         self.leaks.watch_record(issuer.recorder(), &["state"]);
@@ -194,6 +184,17 @@ impl Planted {
     }
 }
 
+/// That the server's words are in the error, on a line of their own.
+#[track_caller]
+fn check_words(failed: &Output) {
+    assert_ne!(failed.code, 0, "{failed:?}");
+    let words = failed
+        .stderr
+        .lines()
+        .any(|line| line.starts_with("  the server says: \"") && line.contains(WORDS));
+    assert!(words, "{failed:?}");
+}
+
 /// Each request that fails, at a server that repeats it.
 async fn check(echo: Echo, method: TokenEndpointAuthMethod, verbosity: &'static [&'static str]) {
     let mut planted = Planted::new(method, verbosity).await;
@@ -203,24 +204,24 @@ async fn check(echo: Echo, method: TokenEndpointAuthMethod, verbosity: &'static 
     };
     fail(&planted, Endpoint::Registration, 403);
     let refused = planted.login(&[]).await;
-    planted.check(&refused);
+    check_words(&refused);
     fail(&planted, Endpoint::CodeExchange, 400);
     let refused = planted.login_by_hand().await;
-    planted.check(&refused);
+    check_words(&refused);
 
     planted.login_by_hand().await.expect(0);
     for status in [400, 403, 429, 500] {
         planted.plan_echo(echo, status);
         let refused = planted.run(&["call", &url, "ping"]).await;
-        planted.check(&refused);
+        check_words(&refused);
         let refused = planted.run(&["tools", &url]).await;
-        planted.check(&refused);
+        check_words(&refused);
     }
     planted.fixture.server.plan(Vec::new());
     planted.fixture.issuer.expire_access_tokens();
     fail(&planted, Endpoint::Refresh, 400);
     let refused = planted.run(&["call", &url, "ping"]).await;
-    planted.check(&refused);
+    check_words(&refused);
     planted.run(&["status", &url]).await;
 
     planted.login_by_hand().await.expect(0);

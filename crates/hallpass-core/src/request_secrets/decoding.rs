@@ -12,6 +12,9 @@ pub(super) struct Decoded {
     pub(super) is_text: bool,
 }
 
+/// Reads the escape that a text begins with: how long it is, and what it stands for.
+type Escape = fn(&[u8]) -> Option<(usize, char)>;
+
 /// The fewest characters of base64 that hold a secret that counts.
 const MIN_BASE64: usize = 6;
 
@@ -30,7 +33,7 @@ impl Decoded {
         if !self.is_text {
             return Vec::new();
         }
-        let escapes: [fn(&[u8]) -> Option<(usize, char)>; 2] = [json_escape, html_escape];
+        let escapes: [Escape; 2] = [json_escape, html_escape];
         let mut decodings: Vec<_> = escapes
             .into_iter()
             .filter_map(|escape| self.unescape(escape))
@@ -73,23 +76,19 @@ impl Decoded {
         (decoded.bytes.len() < self.bytes.len()).then_some(decoded)
     }
 
-    /// With `escape` reading how long an escape is, and what it stands for.
-    fn unescape(&self, escape: fn(&[u8]) -> Option<(usize, char)>) -> Option<Self> {
+    fn unescape(&self, escape: Escape) -> Option<Self> {
         let mut decoded = Self::empty();
         let mut at = 0;
         while let Some(&byte) = self.bytes.get(at) {
-            match escape(&self.bytes[at..]) {
-                Some((length, c)) => {
-                    let source = self.source(at, at + length);
-                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                        decoded.push(byte, source.clone());
-                    }
-                    at += length;
+            if let Some((length, c)) = escape(&self.bytes[at..]) {
+                let source = self.source(at, at + length);
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    decoded.push(byte, source.clone());
                 }
-                None => {
-                    decoded.push(byte, self.source(at, at + 1));
-                    at += 1;
-                }
+                at += length;
+            } else {
+                decoded.push(byte, self.source(at, at + 1));
+                at += 1;
             }
         }
         (decoded.bytes != self.bytes).then_some(decoded)
