@@ -232,6 +232,12 @@ pub(crate) fn builder(
         .settings(settings)
         .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
+    let builder = if program.names_waits {
+        let output = program.output.clone();
+        builder.watch_http(move |below| Arc::new(NamedWaits::new(below, output)))
+    } else {
+        builder
+    };
     let builder = builder.transport_kind(match options.transport {
         None | Some(Transport::Auto) => TransportKind::Auto,
         Some(Transport::Http) => TransportKind::StreamableHttp,
@@ -264,10 +270,6 @@ fn build(
     program: &Program,
 ) -> Result<Hallpass, CommandError> {
     let mut builder = builder(key, options, settings, store, program)?;
-    if program.names_waits {
-        let output = program.output.clone();
-        builder = builder.watch_http(move |below| Arc::new(NamedWaits::new(below, output)));
-    }
     if let Some(user) = user {
         builder = builder.interactive_with(user.interaction, move |login| {
             login

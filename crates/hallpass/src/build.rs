@@ -56,6 +56,16 @@ struct WatchHttp(Option<Watch>);
 
 type Watch = Box<dyn FnOnce(Arc<dyn HttpClient>) -> Arc<dyn HttpClient> + Send + Sync>;
 
+impl WatchHttp {
+    /// The client with what is around it, once.
+    fn take(&mut self, client: Arc<dyn HttpClient>) -> Arc<dyn HttpClient> {
+        match self.0.take() {
+            Some(watch) => watch(client),
+            None => client,
+        }
+    }
+}
+
 impl fmt::Debug for WatchHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("WatchHttp").field(&self.0.is_some()).finish()
@@ -232,7 +242,7 @@ impl HallpassBuilder {
     /// # Errors
     ///
     /// When the configuration can't be used: a certificate, a proxy, a header, the client's key.
-    pub fn build(self) -> Result<Hallpass, BuildError> {
+    pub fn build(mut self) -> Result<Hallpass, BuildError> {
         let http: Arc<dyn HttpClient> = match self.http {
             Http::Client(client) => client,
             Http::Config(config) => {
@@ -240,10 +250,7 @@ impl HallpassBuilder {
                 Arc::new(client(&self.settings, *config, more)?)
             }
         };
-        let http = match self.watch_http.0 {
-            Some(watch) => watch(http),
-            None => http,
-        };
+        let http = self.watch_http.take(http);
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
             SignInMethod::None => Arc::new(NoAuthorizer),
             SignInMethod::Authorizer(authorizer) => authorizer,
@@ -312,7 +319,7 @@ impl HallpassBuilder {
                 (Some(client.clone()), Arc::new(client))
             }
         };
-        let http = record(below, Arc::clone(&self.clock));
+        let http = record(self.watch_http.take(below), Arc::clone(&self.clock));
         let is_persistent = self.store.is_some();
         let store = self
             .store

@@ -322,9 +322,9 @@ async fn scopes_with_a_comma_are_noticed() {
 async fn failure_at_a_proxy_names_the_proxy() {
     let fixture = Fixture::new().await;
     let url = fixture.url();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
     let ended = fixture
         .run(&["tools", &url, "--proxy", &proxy])
         .await

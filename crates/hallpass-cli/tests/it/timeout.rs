@@ -182,10 +182,41 @@ async fn silent_server_is_named_within_seconds() {
     let ended = fixture.wait(call).await.expect(0);
     assert_eq!(ended.stdout, "pong\n");
 
-    // The log names each wait when it begins.
-    let ended = fixture.run(&["-v", "tools", &url]).await.expect(0);
-    let wait = format!("waiting for POST {url}\n");
-    assert!(ended.stderr.contains(&wait), "{}", ended.stderr);
+    let gate = Gate::new();
+    let hold = Fault::HoldAnswer(gate.clone());
+    fixture.issuer.once(Endpoint::ServerMetadata, hold);
+    let mut doctor = fixture.command(&["doctor", &url]).spawn().unwrap();
+    let mut talk = BufReader::new(doctor.stderr.take().unwrap()).lines();
+    let said = talk.next_line().await.unwrap().unwrap();
+    let issuer = format!("waiting for {}", fixture.issuer.issuer());
+    assert!(said.starts_with(&issuer), "{said}");
+    gate.open();
+    fixture.wait(doctor).await.expect(0);
+}
+
+#[tokio::test]
+async fn log_names_each_wait_when_it_begins() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    for (ended, wait) in [
+        (
+            fixture.login(&["-v"]).await,
+            "waiting for the browser at http://127.0.0.1:",
+        ),
+        (
+            fixture.run(&["-v", "tools", &url]).await,
+            &format!("waiting for POST {url}\n"),
+        ),
+        (
+            fixture
+                .run(&["-v", "token", &url, "--token-command", "printf at"])
+                .await,
+            "waiting for the command `printf`\n",
+        ),
+    ] {
+        let ended = ended.expect(0);
+        assert!(ended.stderr.contains(wait), "{wait}: {}", ended.stderr);
+    }
 }
 
 #[tokio::test]
