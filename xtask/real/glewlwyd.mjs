@@ -86,7 +86,7 @@ async function call(method, path, body, cookie) {
 }
 
 async function started() {
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let tries = 0; tries < 400; tries += 1) {
     try {
       return await fetch(`${inside}/api/auth/`);
     } catch {

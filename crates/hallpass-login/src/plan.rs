@@ -230,7 +230,7 @@ impl LoginInputs<'_> {
     }
 
     /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and
-    /// without authentication. No grant is requested, and no secret is sent.
+    /// without authentication: no secret is sent. Tokens that come all the same are dropped.
     ///
     /// `None` where there is no token endpoint.
     ///

@@ -45,8 +45,8 @@ pub enum TokenEndpointVerdict {
     Unavailable,
 }
 
-/// Posts what a login posts, with a code that was not issued and without authentication: nothing that
-/// the endpoint could give a token for, and no secret.
+/// Posts what a login posts, with a code that was not issued and without authentication: no secret is
+/// sent. Tokens that come all the same are dropped.
 pub(crate) async fn ask(
     http: &dyn HttpClient,
     server: &ServerUrl,

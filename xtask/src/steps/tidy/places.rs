@@ -47,11 +47,15 @@ const SINGLE_PLACES: &[SinglePlace] = &[
     ("sends to an endpoint of an authorization server", &["RequestOptions::authorization_server("], &[
         // Asks whether an endpoint can be reached, without a request of the protocol.
         "crates/hallpass-doctor/src/authorization_server.rs",
+        // Asks with a code that was not issued: no grant is at stake.
+        "crates/hallpass-login/src/token_endpoint.rs",
         // Sends what rmcp's own client makes.
         "crates/hallpass-rmcp-bridge/src/http_client.rs",
         "crates/hallpass-session/src/token_client.rs",
     ]),
     ("reads a token response", &["TokenResponse::from_http("], &[
+        // Whether there is one; its tokens are dropped.
+        "crates/hallpass-login/src/token_endpoint.rs",
         // What another client saved or received.
         "crates/hallpass-rmcp-bridge/src/credentials.rs",
         "crates/hallpass-rmcp-bridge/src/http_client.rs",
