@@ -138,10 +138,13 @@ impl ServerMetadata {
 
     /// The endpoints as settings, which take the place of the metadata as a whole and help only together.
     ///
-    /// A value is left out where there is none, or where its query may hold a secret. Without a
-    /// registration endpoint the user has to name a client.
+    /// A value is left out where there is none, or where its query or its user may hold a secret. Without
+    /// a registration endpoint the user has to name a client.
     pub fn endpoint_settings(&self) -> Hint {
-        let shown = |url: &Url| url.query().is_none().then(|| url.as_str().to_owned());
+        let is_open = |url: &Url| {
+            url.query().is_none() && url.username().is_empty() && url.password().is_none()
+        };
+        let shown = |url: &Url| is_open(url).then(|| url.as_str().to_owned());
         let value = |url: &Option<Url>| url.as_ref().and_then(shown);
         let mut settings = BTreeMap::from([
             (

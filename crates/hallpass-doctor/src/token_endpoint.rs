@@ -37,7 +37,7 @@ impl Diagnosis<'_> {
         };
         step.exchanges.extend(http.exchanges());
         let found = match answer {
-            Ok(answer) => judge(url, &answer, plan),
+            Ok(answer) => judge(url, &answer, plan, metadata),
             Err(error) => {
                 let proxy = self.doctor.proxy_for(url);
                 let side = ResponsibleParty::AuthorizationServer;
@@ -101,10 +101,15 @@ fn impossible_proof(metadata: &ServerMetadata) -> Option<Finding> {
 }
 
 /// What the answer means for the login of `plan`.
-fn judge(url: &Url, answer: &TokenEndpointAnswer, plan: &LoginPlan) -> Option<Finding> {
+fn judge(
+    url: &Url,
+    answer: &TokenEndpointAnswer,
+    plan: &LoginPlan,
+    metadata: &ServerMetadata,
+) -> Option<Finding> {
     let (shown, status) = (redacted_url(url), answer.status.as_u16());
-    let fails =
-        |what: String| Finding::new(Code::TokenEndpointFails, what).hint_setting("endpoints", None);
+    let found = |what: String| Finding::new(Code::TokenEndpointFails, what);
+    let fails = |what: String| found(what).hint_setting("endpoints", None);
     let operator = "the authorization server";
     Some(match &answer.verdict {
         TokenEndpointVerdict::Absent => fails(format!(
@@ -112,12 +117,19 @@ fn judge(url: &Url, answer: &TokenEndpointAnswer, plan: &LoginPlan) -> Option<Fi
         ))
         .contact_operator(operator),
         TokenEndpointVerdict::Redirects(to) => {
-            let to = to
+            let place = to
                 .as_ref()
-                .map_or_else(String::new, |to| format!(" to `{to}`"));
-            fails(format!(
-                "`{shown}` redirects a token request{to}: a code and a secret follow no redirect"
-            ))
+                .map_or_else(String::new, |to| format!(" to `{}`", redacted_url(to)));
+            let what = format!(
+                "`{shown}` redirects a token request{place}: a code and a secret follow no redirect"
+            );
+            let moved = to
+                .as_ref()
+                .and_then(|to| metadata.clone().with_moved_endpoint(url, to));
+            match moved {
+                Some(moved) => found(what).hint(moved.endpoint_settings()),
+                None => fails(what),
+            }
             .contact_operator(operator)
         }
         TokenEndpointVerdict::Page => {

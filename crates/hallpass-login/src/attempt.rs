@@ -1,5 +1,7 @@
 //! One attempt of a login: the run of its plan.
 
+use std::time::Duration;
+
 use hallpass_core::{
     ClientId, Hint, Record, Registration, Remedy, quote,
     record::{GrantKind, RegistrationOrigin},
@@ -20,6 +22,9 @@ use crate::{
     plan::LoginPlan,
 };
 
+/// When the authorization endpoint is asked why no callback comes.
+const CHECK_DELAY: Duration = Duration::from_secs(5);
+
 impl Login<'_> {
     /// Client, port, browser, callback, code.
     pub(crate) async fn attempt(&self, plan: &LoginPlan) -> Result<Record, FailedAttempt> {
@@ -28,20 +33,15 @@ impl Login<'_> {
         let client = self.client(plan).await?;
         let mut pending = self.authorization_request(plan, &client)?;
         let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
-        let is_configured = client.registration.origin == RegistrationOrigin::PreRegistered;
-        let is_checked =
-            (client.is_reused || is_configured) && !pushed && !self.is_proven(&client.registration);
+        let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
         let http = &*self.host.ports.http;
         if is_checked
-            && let Some(refusal) = client_check::refusal(http, server, pending.url()).await
+            && client_check::refusal(http, server, pending.url())
+                .await
+                .is_some()
         {
-            return Err(if client.is_reused {
-                self.registration_refused(None)
-            } else {
-                self.request_refused(refusal, &client.registration, &pending)
-                    .into()
-            });
+            return Err(self.registration_refused(None));
         }
         if self.discovered.source == MetadataSource::Guessed
             && let Some(status) = client_check::absence(http, server, pending.url()).await
@@ -84,7 +84,9 @@ impl Login<'_> {
             dpop,
         };
         let device = self.device_grant(plan, &registration, &params.dpop);
-        let outcome = waiting.run(&mut callbacks, device).await;
+        let is_unknown = !is_checked && !pushed && !self.is_proven(&registration);
+        let refused = Box::pin(self.refused_at_browser(is_unknown, &registration, &pending));
+        let outcome = waiting.run(&mut callbacks, device, refused).await;
         // Later requests get the page that says so.
         callbacks.stop_listening();
         let (kind, tokens, responder) = match outcome {
@@ -97,19 +99,7 @@ impl Login<'_> {
                 (GrantKind::AuthorizationCode, tokens, responder)
             }
             Err(error) => {
-                let refusal = match error.kind() {
-                    LoginErrorKind::Timeout if !pushed => {
-                        let server = &self.request.key.server;
-                        Box::pin(client_check::refusal(http, server, pending.url())).await
-                    }
-                    _ => None,
-                };
-                let failed = match refusal {
-                    Some(refusal @ Refusal::RedirectUri(_)) => self
-                        .request_refused(refusal, &registration, &pending)
-                        .into(),
-                    _ => self.without_scopes(plan, error),
-                };
+                let failed = self.without_scopes(plan, error);
                 (GrantKind::AuthorizationCode, Err(failed), None)
             }
         };
@@ -236,6 +226,26 @@ impl Login<'_> {
         let request = inputs.authorization_request(&id, "", &plan.scopes, &extra);
         let checked = request.check();
         checked.map_err(|error| self.impossible_request(error))
+    }
+
+    /// Ends when the authorization endpoint shows an error page, with which no browser comes back. It is
+    /// asked once where `is_unknown`, and only a while after the browser: most users are back by then.
+    async fn refused_at_browser(
+        &self,
+        is_unknown: bool,
+        registration: &Registration,
+        pending: &PendingAuthorization,
+    ) -> LoginError {
+        if is_unknown {
+            let ports = &self.host.ports;
+            ports.clock.sleep(CHECK_DELAY).await;
+            let server = &self.request.key.server;
+            let refusal = client_check::refusal(&*ports.http, server, pending.url()).await;
+            if let Some(refusal) = refusal {
+                return self.request_refused(refusal, registration, pending);
+            }
+        }
+        std::future::pending().await
     }
 
     /// The authorization endpoint shows an error page to the browser.

@@ -42,11 +42,12 @@ pub(crate) enum CallbackOutcome {
 
 impl AwaitCallback<'_> {
     /// Opens the browser and waits. Stray requests are answered and change nothing. `device` is the
-    /// device grant beside the browser.
+    /// device grant beside the browser; `refused` ends when it is known that no callback comes.
     pub(crate) async fn run(
         &self,
         callbacks: &mut CallbackServer,
         mut device: BoxFuture<'_, Result<TokenResponse, LoginError>>,
+        mut refused: BoxFuture<'_, LoginError>,
     ) -> Result<CallbackOutcome, LoginError> {
         let interaction = &*self.host.interaction;
         interaction.event(LoginEvent::OpenUrl(self.browser_request));
@@ -97,6 +98,7 @@ impl AwaitCallback<'_> {
                     });
                 }
                 tokens = &mut device => return Ok(CallbackOutcome::Tokens(Box::new(tokens?))),
+                error = &mut refused => return Err(error),
                 () = &mut limit => return Err(self.timed_out()),
             }
         }

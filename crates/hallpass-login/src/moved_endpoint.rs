@@ -2,7 +2,8 @@
 //! user has to name the final URLs.
 
 use bytes::Bytes;
-use hallpass_core::{Remedy, redacted_url};
+use hallpass_core::{AuthScheme, Remedy, redacted_url};
+use hallpass_oauth::TokenResponse;
 use http::{Request, header};
 use url::Url;
 
@@ -42,9 +43,7 @@ impl Login<'_> {
             .body(Bytes::new())
             .ok()?;
         let answer = self.token_client().fetch(request).await.ok()?;
-        let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
-        let mut target = endpoint.join(location).ok()?;
-        target.set_query(None);
-        answer.status().is_redirection().then_some(target)
+        let read = TokenResponse::from_http(&answer, AuthScheme::Bearer);
+        read.err()?.redirect_target(endpoint)
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, ClientId, HttpClient, HttpError, ServerUrl, TokenEndpointAuthMethod,
-    http::RequestOptions, redacted_url,
+    http::RequestOptions,
 };
 use hallpass_oauth::{TokenErrorClass, TokenResponse};
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -35,8 +35,8 @@ pub enum TokenEndpointVerdict {
     DemandsProof,
     /// It refuses this client without authentication (`invalid_client`).
     RefusesClient(ClientId),
-    /// It redirects, to a URL that is shown without its query. Token requests follow no redirect.
-    Redirects(Option<String>),
+    /// It redirects, to a URL that stands here without its query. Token requests follow no redirect.
+    Redirects(Option<Url>),
     /// There is no token endpoint at the URL, or none that takes the POST of a form.
     Absent,
     /// It answers with a web page, or with another success that is no answer of a token endpoint.
@@ -98,7 +98,7 @@ fn judge(
         _ => return TokenEndpointVerdict::Ready,
     };
     match (status.as_u16(), error.code()) {
-        (300..=399, _) => TokenEndpointVerdict::Redirects(location(endpoint, headers)),
+        (300..=399, _) => TokenEndpointVerdict::Redirects(error.redirect_target(endpoint)),
         (404 | 405 | 410 | 415 | 501, _) => TokenEndpointVerdict::Absent,
         _ if error.demands_proof() => TokenEndpointVerdict::DemandsProof,
         (_, Some("invalid_client")) => match client {
@@ -120,11 +120,6 @@ fn is_page(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
 }
 
-fn location(endpoint: &Url, headers: &HeaderMap) -> Option<String> {
-    let location = headers.get(header::LOCATION)?.to_str().ok()?;
-    Some(redacted_url(&endpoint.join(location).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{TokenEndpointVerdict::*, *};
@@ -142,7 +137,7 @@ mod tests {
 
     #[test]
     fn answer_to_an_unknown_code_tells_where_a_login_fails() {
-        let elsewhere = Some("https://as.example/elsewhere/token?…".to_owned());
+        let elsewhere = Url::parse("https://as.example/elsewhere/token").ok();
         for (status, error, expected) in [
             (400, "invalid_grant", Ready),
             (401, "invalid_client", Ready),
