@@ -2,12 +2,11 @@
 //! user has to name the final URLs.
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, Remedy, redacted_url};
-use hallpass_oauth::TokenResponse;
+use hallpass_core::{Remedy, redacted_url};
 use http::{Request, header};
 use url::Url;
 
-use crate::{LoginError, LoginErrorKind, login::Login};
+use crate::{LoginError, LoginErrorKind, login::Login, token_endpoint};
 
 impl Login<'_> {
     /// The registration or the token endpoint leads to `target`.
@@ -43,7 +42,6 @@ impl Login<'_> {
             .body(Bytes::new())
             .ok()?;
         let answer = self.token_client().fetch(request).await.ok()?;
-        let read = TokenResponse::from_http(&answer, AuthScheme::Bearer);
-        read.err()?.redirect_target(endpoint)
+        token_endpoint::redirect_target(&answer, endpoint)
     }
 }

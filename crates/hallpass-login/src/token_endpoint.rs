@@ -86,6 +86,12 @@ fn public_client(plan: &LoginPlan) -> Option<&ClientId> {
     (client.auth_method == TokenEndpointAuthMethod::None).then_some(&client.client_id)
 }
 
+/// Where the answer of a token endpoint leads, without a query.
+pub(crate) fn redirect_target(answer: &Response<Bytes>, endpoint: &Url) -> Option<Url> {
+    let read = TokenResponse::from_http(answer, AuthScheme::Bearer);
+    read.err()?.redirect_target(endpoint)
+}
+
 fn judge(
     endpoint: &Url,
     answer: &Response<Bytes>,
