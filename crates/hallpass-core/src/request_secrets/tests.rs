@@ -48,10 +48,9 @@ fn json_text(text: &str) -> String {
 /// The text in each encoding that a server may use.
 fn encodings(text: &str) -> Vec<String> {
     let is_special = |byte: u8| !byte.is_ascii_alphanumeric();
-    let unicode: String = text
-        .encode_utf16()
-        .map(|unit| format!("\\u{unit:04x}"))
-        .collect();
+    let unicode = text.encode_utf16().fold(String::new(), |before, unit| {
+        format!("{before}\\u{unit:04x}")
+    });
     let html = text
         .replace('&', "&amp;")
         .replace('"', "&quot;")
