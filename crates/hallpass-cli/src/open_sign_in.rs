@@ -31,8 +31,8 @@ pub(crate) struct OpenSignIn {
     is_written: AtomicBool,
 }
 
-/// What another process noted.
-pub(crate) struct Noted {
+/// What a process notes of its sign-in.
+pub(crate) struct SignInNote {
     pub(crate) since: Timestamp,
     pub(crate) url: Url,
 }
@@ -78,7 +78,7 @@ impl OpenSignIn {
     }
 
     /// What the process `holder` noted, as the store names it.
-    pub(crate) fn read(&self, holder: &str) -> Option<Noted> {
+    pub(crate) fn read(&self, holder: &str) -> Option<SignInNote> {
         let bytes = read_private(&self.store, &self.path).ok().flatten()?;
         let note: Value = serde_json::from_slice(&bytes).ok()?;
         if format!("process {}", note["process"].as_u64()?) != holder {
@@ -86,7 +86,7 @@ impl OpenSignIn {
         }
         let url = Url::parse(note["url"].as_str()?).ok()?;
         let since = Timestamp::from_unix_seconds(note["since"].as_i64()?);
-        matches!(url.scheme(), "http" | "https").then_some(Noted { since, url })
+        matches!(url.scheme(), "http" | "https").then_some(SignInNote { since, url })
     }
 }
 

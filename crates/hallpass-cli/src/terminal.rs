@@ -39,11 +39,10 @@ pub(crate) struct Terminal {
     typed: InputLines,
     /// Whether the user is done, so that a browser that ends matters no more.
     is_over: Arc<AtomicBool>,
-    open_sign_in: Option<Arc<OpenSignIn>>,
+    open_sign_in: Option<OpenSignIn>,
 }
 
-/// How often and how soon a process looks for what the one that asks the user notes.
-const NOTE_ATTEMPTS: usize = 120;
+/// How soon a process looks again for what the one that asks the user notes.
 const NOTE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The lines that the user types at a terminal. Nothing is read before the first is requested.
@@ -89,8 +88,8 @@ impl Terminal {
     }
 
     /// The same, whose sign-in other processes of the user find there.
-    pub(crate) fn noting(mut self, open_sign_in: OpenSignIn) -> Self {
-        self.open_sign_in = Some(Arc::new(open_sign_in));
+    pub(crate) fn with_open_sign_in(mut self, open_sign_in: OpenSignIn) -> Self {
+        self.open_sign_in = Some(open_sign_in);
         self
     }
 
@@ -103,32 +102,6 @@ impl Terminal {
     /// Whether a browser is at hand.
     pub(crate) fn opens_browser(&self) -> bool {
         self.opens_browser
-    }
-
-    /// Says which process asks the user, and as soon as that is known, since when and where.
-    fn show_other_process(&self, holder: Option<&str>) {
-        let name = holder.unwrap_or("another process");
-        self.output.status(&format!(
-            "{name} already asks for this sign-in; waiting until it is done"
-        ));
-        let (Some(holder), Some(other)) = (holder, &self.open_sign_in) else {
-            return;
-        };
-        let (holder, other, output) = (holder.to_owned(), other.clone(), self.output.clone());
-        tokio::spawn(async move {
-            for _ in 0..NOTE_ATTEMPTS {
-                if let Some(noted) = other.read(&holder) {
-                    let seconds = SystemClock.now().saturating_since(noted.since).as_secs();
-                    output.status(&format!(
-                        "{holder} has waited for {}; to sign in there, visit\n\n  {}\n",
-                        text::duration(seconds),
-                        noted.url
-                    ));
-                    return;
-                }
-                SystemClock.sleep(NOTE_INTERVAL).await;
-            }
-        });
     }
 
     fn show_device_code(&self, device: DeviceCode<'_>) {
@@ -167,10 +140,34 @@ impl Interaction for Terminal {
         Box::pin(self.typed.line())
     }
 
+    /// Says which process asks the user, and as soon as that is known, since when and where.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
+        let name = holder.unwrap_or("another process");
+        self.output.status(&format!(
+            "{name} already asks for this sign-in; waiting until it is done"
+        ));
+        Box::pin(async move {
+            let (Some(holder), Some(other)) = (holder, &self.open_sign_in) else {
+                return;
+            };
+            let note = loop {
+                match other.read(holder) {
+                    Some(note) => break note,
+                    None => SystemClock.sleep(NOTE_INTERVAL).await,
+                }
+            };
+            let seconds = SystemClock.now().saturating_since(note.since).as_secs();
+            self.output.status(&format!(
+                "{holder} has waited for {}; to sign in there, visit\n\n  {}\n",
+                text::duration(seconds),
+                note.url
+            ));
+        })
+    }
+
     fn event(&self, event: LoginEvent<'_>) {
         match event {
-            LoginEvent::WaitingForProcess { holder } => self.show_other_process(holder),
-            LoginEvent::CodeReceived | LoginEvent::SignedIn { .. } => {
+            LoginEvent::CodeReceived | LoginEvent::Ended => {
                 self.is_over.store(true, Ordering::SeqCst);
                 if let Some(open) = &self.open_sign_in {
                     open.remove();

@@ -30,11 +30,12 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
         true
     }
 
-    /// A session is about to wait for the sign-in of another process, for a user who may be looking for a
-    /// window. `holder` is that process, as the store describes it. Must not block. The default does
-    /// nothing.
-    fn waits_for_process(&self, holder: Option<&str>) {
+    /// A session waits for the sign-in of another process, for a user who may be looking for a window.
+    /// `holder` is that process, as the store describes it. What this returns runs beside the wait and is
+    /// dropped when that ends. The default does nothing.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
         let _ = holder;
+        Box::pin(async {})
     }
 }
 

@@ -31,6 +31,15 @@ pub struct BrowserLogin(Host);
 #[must_use]
 pub struct BrowserLoginBuilder(Host);
 
+/// A login that runs; its end is an event, also where its future is dropped.
+struct End<'a>(&'a dyn Interaction);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.event(LoginEvent::Ended);
+    }
+}
+
 impl BrowserLogin {
     /// How long the user may take by default: five minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
@@ -62,6 +71,7 @@ impl BrowserLogin {
     ///
     /// A [`LoginError`]. Whatever was saved before is still there.
     pub async fn run(&self, request: SignIn<'_>) -> Result<Record, LoginError> {
+        let _end = End(&*self.0.interaction);
         let login = Login::start(&self.0, request).await?;
         let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
@@ -155,8 +165,7 @@ impl Authorizer for BrowserLogin {
         Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
 
-    fn waits_for_process(&self, holder: Option<&str>) {
-        let event = LoginEvent::WaitingForProcess { holder };
-        self.0.interaction.event(event);
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
+        self.0.interaction.waits_for_process(holder)
     }
 }

@@ -19,12 +19,6 @@ pub enum LoginEvent<'a> {
         /// The MCP server.
         server: &'a ServerUrl,
     },
-    /// Another process asks the user to sign in to the same account. This login waits for the result,
-    /// and begins itself only if more is needed.
-    WaitingForProcess {
-        /// That process, as the store describes it.
-        holder: Option<&'a str>,
-    },
     /// The authorization server is known.
     Discovered {
         /// Its issuer.
@@ -91,6 +85,8 @@ pub enum LoginEvent<'a> {
         /// When the access token expires; `None`: the server did not say.
         expires_at: Option<Timestamp>,
     },
+    /// The login is over: it succeeded, failed or was canceled. No event of it follows.
+    Ended,
 }
 
 /// The URL that the user has to open, and where the browser comes back to.

@@ -28,6 +28,14 @@ pub trait Interaction: Send + Sync + fmt::Debug {
         found
     }
 
+    /// Another process asks the user to sign in to the same account. The session waits for the result, and
+    /// this login begins only if that fails to give what is needed. `holder` is that process, as the store
+    /// describes it. What this returns runs beside the wait and is dropped when that ends.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
+        let _ = holder;
+        Box::pin(async {})
+    }
+
     /// The next text that the user pasted: the whole URL where the browser ended, for a browser on
     /// another machine that can't reach the callback port. `None`: no text will be pasted.
     ///

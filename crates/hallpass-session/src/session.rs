@@ -79,7 +79,10 @@ impl Session {
             self.0.context.proactive_refresh.mark_used(&token);
             return Ok(token);
         }
-        self.0.origin.token().await
+        match self.0.origin.token().await {
+            Err(error) => Err(self.0.sign_in.with_open_sign_in(error).await),
+            token => token,
+        }
     }
 
     /// Another token than `refused`, which the server answered with a 401. Never signs in.

@@ -205,6 +205,17 @@ impl SignInCoordinator {
         self.context.spawn(work.instrument(span))
     }
 
+    /// The error of a token that needs a sign-in, with the process that asks the user where this one can't.
+    pub(crate) async fn with_open_sign_in(&self, error: SessionError) -> SessionError {
+        match error {
+            SessionError::SignInRequired(required) if !self.authorizer.can_sign_in() => {
+                let hint = sign_in_lock::open_sign_in_hint(&self.context).await;
+                SessionError::SignInRequired(required.with_hint(hint))
+            }
+            error => error,
+        }
+    }
+
     /// Whether a sign-in for this reason may start now: always when the user asked for it or no user
     /// is involved.
     fn check_backoff(&self, reason: SignInReason) -> Result<(), SessionError> {

@@ -82,7 +82,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             program.output.clone(),
             !login.no_browser,
         )
-        .noting(open_sign_in);
+        .with_open_sign_in(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),

@@ -81,7 +81,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
 fn user(proxy: &Proxy, open_sign_in: OpenSignIn, program: &Program) -> User {
     let terminal = Terminal::new(&program.environment, program.output.clone(), true)
         .without_typing()
-        .noting(open_sign_in);
+        .with_open_sign_in(open_sign_in);
     User {
         device: false,
         interaction: Arc::new(terminal),

@@ -11,6 +11,7 @@ pub struct SignInRequired {
     key: Arc<CredentialKey>,
     need: Arc<SignInNeed>,
     source: Option<Arc<TokenError>>,
+    hint: Option<Hint>,
 }
 
 /// Why a sign-in is needed.
@@ -46,12 +47,20 @@ impl SignInRequired {
             key: Arc::new(key.clone()),
             need: Arc::new(need),
             source: None,
+            hint: None,
         }
     }
 
     #[must_use]
     pub(crate) fn with_source(mut self, source: Arc<TokenError>) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// The same, with a hint beside those of its reason.
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: Option<Hint>) -> Self {
+        self.hint = hint;
         self
     }
 
@@ -96,7 +105,7 @@ impl Diagnostic for SignInRequired {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match &*self.need {
+        let mut hints = match &*self.need {
             SignInNeed::SettingChanged(_) => vec![Hint::text(
                 "if the new setting is not meant, set it back to what it was",
             )],
@@ -106,7 +115,9 @@ impl Diagnostic for SignInRequired {
                 .source
                 .as_ref()
                 .map_or_else(Vec::new, |error| error.hints()),
-        }
+        };
+        hints.extend(self.hint.clone());
+        hints
     }
 }
 

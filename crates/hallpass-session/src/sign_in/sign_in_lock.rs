@@ -5,10 +5,10 @@
 //! refreshes while the user signs in. It is taken before the credential's own lock, never while that is
 //! held.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use hallpass_core::{
-    AuthorizeError, Authorizer, KindError, Record, Remedy, Scopes, SignInReason,
+    AuthorizeError, Authorizer, Hint, KindError, Record, Remedy, Scopes, SignInReason,
     store::{Guard, LockKind, StoreErrorKind},
 };
 
@@ -50,11 +50,18 @@ pub(super) async fn acquire(
             // The user may be waiting for a window to open.
             let holder = holder(context).await;
             tracing::info!(key = %context.key, ?holder, "waiting for the sign-in of another process");
-            authorizer.waits_for_process(holder.as_deref());
             let guard = context
                 .store
-                .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT)
-                .await;
+                .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT);
+            let beside = async {
+                authorizer.waits_for_process(holder.as_deref()).await;
+                std::future::pending::<Infallible>().await
+            };
+            let guard = tokio::select! {
+                biased;
+                never = beside => match never {},
+                guard = guard => guard,
+            };
             (guard.map_err(SessionError::store)?, true)
         }
         Err(error) => return Err(SessionError::store(error)),
@@ -98,10 +105,16 @@ pub(super) async fn with_open_sign_in(
     context: &Context,
     refused: AuthorizeError,
 ) -> AuthorizeError {
-    match holder(context).await {
-        Some(holder) => refused.with_hint(format!(
-            "{holder} waits for the user to sign in; when that is done, try again"
-        )),
+    match open_sign_in_hint(context).await {
+        Some(hint) => refused.with_hint(hint),
         None => refused,
     }
+}
+
+/// Which process asks the user, for one that can't.
+pub(super) async fn open_sign_in_hint(context: &Context) -> Option<Hint> {
+    let holder = holder(context).await?;
+    Some(Hint::text(format!(
+        "{holder} waits for the user to sign in; when that is done, try again"
+    )))
 }

@@ -49,11 +49,15 @@ async fn concurrent_processes_share_one_sign_in() {
                 .await
                 .unwrap(),
         );
+        let waits = &fixture.authorizer.waits;
+        assert_eq!(waits.load(Ordering::SeqCst), PROCESSES - 1);
         fixture.authorizer.gate.open();
         let expected = before + 1;
         for token in tasks.join_all().await {
             assert_eq!(serial(&token.unwrap()), expected);
         }
+        // What an authorizer does beside a wait ends with it.
+        assert_eq!(waits.load(Ordering::SeqCst), 0);
         assert_eq!(fixture.authorizer.calls(), 1);
         // A later sign-in asks the user again.
         let later = fixture.session().sign_in(SignInRequest::default()).await;
@@ -142,7 +146,12 @@ async fn session_without_authorizer_does_not_wait_for_the_sign_in_of_another_pro
             .clock(fixture.clock.clone() as _)
             .build()
             .unwrap();
-        let token = session.token().await.ok();
+        let hint = "this process waits for the user to sign in; when that is done, try again";
+        let token = session.token().await;
+        if let Err(error) = &token {
+            assert_eq!(error.hints(), [Hint::text(hint)]);
+        }
+        let token = token.ok();
         let challenges = match &token {
             Some(_) => insufficient("w"),
             None => bare(),
@@ -151,7 +160,6 @@ async fn session_without_authorizer_does_not_wait_for_the_sign_in_of_another_pro
         let refused = tokio::time::timeout(Duration::from_secs(20), refused).await;
         let error = refused.unwrap().unwrap_err();
         assert_eq!(error.remedy(), Remedy::SignIn);
-        let hint = "this process waits for the user to sign in; when that is done, try again";
         assert_eq!(error.hints(), [Hint::text(hint)]);
         drop(open);
         let refused = session.handle_challenge(token.as_ref(), &challenges).await;

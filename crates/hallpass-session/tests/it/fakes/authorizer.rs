@@ -22,6 +22,8 @@ pub(crate) struct FakeAuthorizer {
     /// Whether it saves a registration before the gate.
     pub(crate) registers: AtomicBool,
     pub(crate) calls: AtomicUsize,
+    /// How many sessions wait for another process at the moment.
+    pub(crate) waits: AtomicUsize,
     asked: Mutex<Vec<(SignInReason, Scopes, Option<String>)>>,
 }
 
@@ -34,6 +36,7 @@ impl FakeAuthorizer {
             is_service: AtomicBool::new(false),
             registers: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
+            waits: AtomicUsize::new(0),
             asked: Mutex::default(),
         }
     }
@@ -92,5 +95,22 @@ impl Authorizer for FakeAuthorizer {
 
     fn is_interactive(&self) -> bool {
         !self.is_service.load(Ordering::SeqCst)
+    }
+
+    fn waits_for_process<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            self.waits.fetch_add(1, Ordering::SeqCst);
+            let _wait = Wait(&self.waits);
+            std::future::pending().await
+        })
+    }
+}
+
+/// One of the waits; it ends when this is dropped.
+struct Wait<'a>(&'a AtomicUsize);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
