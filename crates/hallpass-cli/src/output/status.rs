@@ -36,22 +36,35 @@ pub(super) struct StatusLine {
 
 #[derive(Debug, Default)]
 struct Report {
+    /// What the command waits for.
     words: String,
     turn: usize,
     is_drawn: bool,
     /// Whether the user is being asked something, which must not be overwritten.
     is_held: bool,
-    /// How many waits there are, one within the other. The innermost is drawn.
-    waits: usize,
+    /// The waits that have not ended, each with words of its own, if it has some. The last is drawn.
+    waits: Vec<(usize, Option<String>)>,
+    next_wait: usize,
+}
+
+impl Report {
+    /// What is waited for, in the words of the wait that began last.
+    fn words(&self) -> &str {
+        let last = self.waits.last().and_then(|(_, words)| words.as_ref());
+        last.unwrap_or(&self.words)
+    }
 }
 
 /// A wait; it ends when this is dropped.
-struct Wait<'a>(&'a StatusLine);
+struct Wait<'a> {
+    line: &'a StatusLine,
+    id: usize,
+}
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.0.lock().waits -= 1;
-        self.0.clear();
+        self.line.lock().waits.retain(|(id, _)| *id != self.id);
+        self.line.clear();
     }
 }
 
@@ -75,7 +88,7 @@ impl StatusLine {
 
     /// Whether something is waited for now.
     pub(super) fn is_shown(&self) -> bool {
-        self.is_there() && self.lock().waits > 0
+        self.is_there() && !self.lock().waits.is_empty()
     }
 
     /// Whether there is a line at all.
@@ -92,25 +105,24 @@ impl StatusLine {
     /// Shows what was said last until `work` is done.
     pub(super) async fn until<T>(&self, work: impl Future<Output = T>) -> T {
         let work = std::pin::pin!(work);
-        self.draw_until(SystemClock.monotonic(), SHOW_DELAY, work)
+        self.draw_until(None, SystemClock.monotonic(), SHOW_DELAY, work)
             .await
     }
 
-    /// Shows other words, for a wait that has `begun` already, until `work` is done.
+    /// Shows other words, for a wait that has `begun` already, until `work` is done. Waits may overlap.
     pub(super) async fn instead<T>(
         &self,
         what: &str,
         begun: Duration,
         work: Pin<&mut impl Future<Output = T>>,
     ) -> T {
-        let before = std::mem::replace(&mut self.lock().words, text::line(what));
-        let done = self.draw_until(begun, Duration::ZERO, work).await;
-        self.lock().words = before;
-        done
+        self.draw_until(Some(text::line(what)), begun, Duration::ZERO, work)
+            .await
     }
 
     async fn draw_until<T>(
         &self,
+        words: Option<String>,
         begun: Duration,
         mut pause: Duration,
         mut work: Pin<&mut impl Future<Output = T>>,
@@ -118,12 +130,7 @@ impl StatusLine {
         if !self.is_there() {
             return work.await;
         }
-        let depth = {
-            let mut shown = self.lock();
-            shown.waits += 1;
-            shown.waits
-        };
-        let _wait = Wait(self);
+        let wait = self.begin_wait(words);
         loop {
             tokio::select! {
                 done = &mut work => return done,
@@ -131,11 +138,19 @@ impl StatusLine {
             }
             pause = REDRAW_INTERVAL;
             let elapsed = SystemClock.monotonic().saturating_sub(begun);
-            self.draw(depth, elapsed);
+            self.draw(&wait, elapsed);
         }
     }
 
-    /// Changes the words; they are drawn at the next beat.
+    fn begin_wait(&self, words: Option<String>) -> Wait<'_> {
+        let mut shown = self.lock();
+        let id = shown.next_wait;
+        shown.next_wait += 1;
+        shown.waits.push((id, words));
+        Wait { line: self, id }
+    }
+
+    /// Changes the words of the command; they are drawn at the next beat.
     pub(super) fn set_text(&self, what: &str) {
         self.lock().words = text::line(what);
     }
@@ -156,16 +171,14 @@ impl StatusLine {
         }
     }
 
-    fn draw(&self, depth: usize, elapsed: Duration) {
+    fn draw(&self, wait: &Wait<'_>, elapsed: Duration) {
         let mut shown = self.lock();
-        let Some(width) = self
-            .width
-            .filter(|_| !shown.is_held && depth >= shown.waits)
-        else {
+        let is_last = shown.waits.last().is_some_and(|(id, _)| *id == wait.id);
+        let Some(width) = self.width.filter(|_| !shown.is_held && is_last) else {
             return;
         };
         shown.turn = (shown.turn + 1) % SPINNER.len();
-        let mut line = format!("{} {}", SPINNER[shown.turn], shown.words);
+        let mut line = format!("{} {}", SPINNER[shown.turn], shown.words());
         if elapsed >= SILENT_AFTER {
             line = format!("{line} ({} s)", elapsed.as_secs());
         }
@@ -178,5 +191,38 @@ impl StatusLine {
 
     fn lock(&self) -> MutexGuard<'_, Report> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, pin::pin};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn words_of_overlapping_waits_end_with_their_waits() {
+        let line = StatusLine::new(Some(80));
+        // Nothing is drawn in a test.
+        let _hold = line.hold();
+        let words = || line.lock().words().to_owned();
+        line.set_text("the command");
+        let mut work = (pin!(pending::<()>()), pin!(pending::<()>()));
+        let mut first = Box::pin(line.instead("first", Duration::ZERO, work.0.as_mut()));
+        assert!(timeout(Duration::ZERO, &mut first).await.is_err());
+        assert_eq!(words(), "first");
+        let mut second = Box::pin(line.instead("second", Duration::ZERO, work.1.as_mut()));
+        assert!(timeout(Duration::ZERO, &mut second).await.is_err());
+        assert_eq!(words(), "second");
+        // They are canceled in the order in which they began.
+        drop(first);
+        assert_eq!(words(), "second");
+        line.set_text("the next step");
+        assert_eq!(words(), "second");
+        drop(second);
+        assert_eq!(words(), "the next step");
+        assert!(!line.is_shown());
     }
 }
