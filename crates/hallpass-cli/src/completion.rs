@@ -89,9 +89,15 @@ fn words() -> Vec<String> {
     text.filter_map(Result::ok).collect()
 }
 
+/// The value of an option: the next word, or what follows `=`.
 fn value_of<'a>(option: &str, words: &'a [String]) -> Option<&'a str> {
-    let at = words.iter().position(|word| word == option)?;
-    words.get(at + 1).map(String::as_str)
+    words.iter().enumerate().find_map(|(at, word)| {
+        let rest = word.strip_prefix(option)?;
+        match rest.strip_prefix('=') {
+            None if rest.is_empty() => words.get(at + 1).map(String::as_str),
+            value => value,
+        }
+    })
 }
 
 /// A run of the program with the folders that the line names.
@@ -107,7 +113,7 @@ fn program(words: &[String]) -> Option<Program> {
 /// The names of a server's tools, kept beside the credentials for completions.
 pub(crate) struct ToolNames {
     store: PathBuf,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl ToolNames {

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    completion::ToolNames,
     exit::CommandError,
     option_words,
     server_options::{ServerOptions, credential_key},
@@ -121,7 +122,9 @@ impl SavedOptions {
         write().map_err(|error: io::Error| failed(path, error))
     }
 
+    /// Removes them, and what else the store's folder says about the server.
     pub(crate) fn forget(&self) -> Result<(), CommandError> {
+        remove(&ToolNames::new(&self.key, &self.store).path)?;
         remove(&self.path)?;
         remove(&self.failed_login)
     }

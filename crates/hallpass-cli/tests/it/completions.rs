@@ -70,6 +70,44 @@ async fn completions_know_commands_servers_and_tools() {
     assert_eq!(fixture.issuer.recorder().requests().len(), requests);
 }
 
+#[tokio::test]
+async fn completions_know_the_folders_and_the_account_after_an_equals_sign() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let account = ["--account", "work"];
+    fixture.login(&account).await.expect(0);
+    let call = [&["call", &url, "ping"][..], &account].concat();
+    fixture.run(&call).await.expect(0);
+    let tools = ["call", "--account=work", &url, "pi"];
+    assert_eq!(candidates(&fixture, &tools).await, ["ping"]);
+
+    let elsewhere = fixture.folder.path().join("elsewhere");
+    let store = format!("--store={}", elsewhere.display());
+    let tools = [&[store.as_str()], &tools[..]].concat();
+    assert_eq!(candidates(&fixture, &tools).await, [""; 0]);
+    let store = format!("--store={}", fixture.store().display());
+    let tools = [&[store.as_str()], &tools[1..]].concat();
+    assert_eq!(candidates(&fixture, &tools).await, ["ping"]);
+}
+
+#[tokio::test]
+async fn logout_that_forgets_the_client_forgets_the_names_of_the_tools() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    let files = || fs::read_dir(fixture.store().join("tools")).unwrap().count();
+    assert_eq!(files(), 1);
+    // What a login remembers is kept for the next one.
+    fixture.run(&["logout", &url]).await.expect(0);
+    assert_eq!(files(), 1);
+    fixture
+        .run(&["logout", &url, "--forget-client"])
+        .await
+        .expect(0);
+    assert_eq!(files(), 0);
+}
+
 /// What bash itself makes of them.
 #[cfg(unix)]
 #[tokio::test]
