@@ -38,7 +38,8 @@ impl HttpClient for NamedWaits {
         let url = url.map_or_else(|_| "a server".to_owned(), |url| redacted_url(&url));
         tracing::info!("waiting for {method} {url}");
         let answer = self.below.open(request, options);
-        // A stream of events begins when the server has one to send.
+        // A stream of events begins when the server has one to send, and a command's status line counts the
+        // seconds of its calls already.
         if is_mcp && (method == Method::GET || self.output.shows_status()) {
             return answer;
         }

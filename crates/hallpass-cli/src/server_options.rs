@@ -236,9 +236,7 @@ impl Server {
             end: EndOfServerOptions {},
         }
     }
-}
 
-impl Server {
     /// What names it in a command line that is shown: as it was typed, with the options of this line.
     pub(crate) fn words(&self) -> String {
         let options = OptionWords::new(&self.options);
