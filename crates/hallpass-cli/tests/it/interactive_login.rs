@@ -1,7 +1,7 @@
 //! `hallpass login` as people meet it, through a pseudo-terminal: at a desktop, over SSH, in a
 //! container, and where nobody is.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Person};
 use serde_json::{Value, json};
@@ -13,23 +13,28 @@ use crate::{
     terminal::Terminal,
 };
 
+/// A command that runs a script as the browser. A file that is executed must not be open for writing, and a
+/// process that another test has just started may hold it open; the shell only reads it.
+fn browser_command(fixture: &Fixture, script: &str) -> String {
+    let browser = fixture.folder.path().join("browser");
+    fs::write(&browser, script).unwrap();
+    format!("/bin/sh {} %s", browser.display())
+}
+
 /// A browser that only notes where it was sent, and the pipe that it writes it to.
-fn browser(fixture: &Fixture) -> (PathBuf, PathBuf) {
+fn browser(fixture: &Fixture) -> (String, PathBuf) {
     let pipe = fixture.folder.path().join("address bar");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let browser = fixture.folder.path().join("browser");
-    let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", pipe.display());
-    io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    (browser, pipe)
+    let script = format!("printf '%s' \"$1\" > '{}'\n", pipe.display());
+    (browser_command(fixture, &script), pipe)
 }
 
 #[tokio::test]
 async fn desktop_login_opens_browser() {
     let fixture = Fixture::new().await;
     let (browser, pipe) = browser(&fixture);
-    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let environment = [("BROWSER", browser.as_str())];
     let url = fixture.url();
     let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &environment);
     let opened = tokio::fs::read_to_string(&pipe).await.unwrap();
@@ -63,20 +68,15 @@ async fn proxy_at_a_terminal_says_what_it_waits_for() {
 #[tokio::test]
 async fn browser_that_ends_with_an_error_is_noticed() {
     let fixture = Fixture::new().await;
-    let browser = fixture.folder.path().join("broken");
-    let mut script = fs::File::create(&browser).unwrap();
-    io::Write::write_all(&mut script, b"#!/bin/sh\nexit 4\n").unwrap();
-    drop(script);
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let browser = browser_command(&fixture, "exit 4\n");
+    let environment = [("BROWSER", browser.as_str())];
     let url = fixture.url();
     let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &environment);
     let said = terminal.line_after("the browser was not opened: ").await;
-    let expected = format!(
-        "`{}` ended with exit status: 4; to sign in, visit",
-        browser.display()
+    assert_eq!(
+        said,
+        "`/bin/sh` ended with exit status: 4; to sign in, visit"
     );
-    assert_eq!(said, expected);
     let shown = terminal
         .line_after("exit status: 4; to sign in, visit\r\n\r\n")
         .await;
@@ -166,7 +166,7 @@ async fn container_login_uses_device_code() {
 async fn non_interactive_command_ends_with_one_line() {
     let fixture = Fixture::new().await;
     let (browser, pipe) = browser(&fixture);
-    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let environment = [("BROWSER", browser.as_str())];
     let url = fixture.url();
     let arguments = ["--json", "login", &url, "--non-interactive"];
     let (code, written) = Terminal::start(&fixture, &arguments, &environment)

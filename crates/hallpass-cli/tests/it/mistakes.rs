@@ -322,9 +322,10 @@ async fn scopes_with_a_comma_are_noticed() {
 async fn failure_at_a_proxy_names_the_proxy() {
     let fixture = Fixture::new().await;
     let url = fixture.url();
-    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = format!("http://{}", unused.local_addr().unwrap());
-    drop(unused);
+    // The port is held, so that no other process takes it, and connections to it are refused.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let proxy = format!("http://{}", held.local_addr().unwrap());
     let ended = fixture
         .run(&["tools", &url, "--proxy", &proxy])
         .await

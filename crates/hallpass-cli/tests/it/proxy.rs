@@ -104,18 +104,14 @@ impl Host {
     }
 }
 
-/// A browser that leaves a note: whether it was ever opened is [`was_opened`].
-fn browser(fixture: &Fixture) -> std::path::PathBuf {
+/// A browser that leaves a note: whether it was ever opened is [`was_opened`]. The shell reads the script,
+/// as a file that is executed must not be open for writing in any process.
+fn browser(fixture: &Fixture) -> String {
     let script = fixture.folder.path().join("browser");
-    #[cfg(unix)]
     if !script.exists() {
-        use std::os::unix::fs::PermissionsExt;
-
-        let mut file = std::fs::File::create(&script).unwrap();
-        std::io::Write::write_all(&mut file, b"#!/bin/sh\n: >\"$0-was-opened\"\n").unwrap();
-        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::write(&script, ": >\"$0-was-opened\"\n").unwrap();
     }
-    script
+    format!("/bin/sh {} %s", script.display())
 }
 
 fn was_opened(fixture: &Fixture) -> bool {
@@ -233,6 +229,25 @@ async fn each(hosts: Vec<Host>, work: impl AsyncFn(&mut Host) + Clone + 'static)
         tasks.spawn_local_on(done, &local);
     }
     local.run_until(tasks.join_all()).await
+}
+
+#[tokio::test]
+async fn sign_in_that_fails_leaves_no_note_of_it() {
+    let fixture = Fixture::new().await;
+    let mut host = Host::start(&fixture, &["--interactive", "--wait", "1"]);
+    let talk = BufReader::new(host.child.stderr.take().unwrap()).lines();
+    host.open().await;
+    let visit = timeout(SOON, visited(talk)).await.unwrap();
+    assert!(visit.is_some(), "the user is asked");
+    let notes = || std::fs::read_dir(fixture.store().join("sign-ins")).unwrap();
+    // The user does not come, and the proxy goes on without.
+    let gone = async {
+        while notes().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, gone).await.unwrap();
+    assert!(host.child.try_wait().unwrap().is_none(), "the proxy runs");
 }
 
 #[tokio::test]
