@@ -91,6 +91,18 @@ async fn hanging_browser_opener_does_not_delay_the_login() {
 }
 
 #[tokio::test]
+async fn canceled_login_reports_its_end() {
+    let fixture = Fixture::new().await;
+    let browser = fixture.browser.clone();
+    let stuck = std::sync::Arc::new(Stuck(browser.clone()));
+    tokio::select! {
+        outcome = fixture.login_through(stuck) => panic!("{outcome:?}"),
+        _ = browser.url(0) => {}
+    }
+    assert_eq!(browser.steps().last().unwrap(), "Ended");
+}
+
+#[tokio::test]
 async fn callback_wins_over_a_terminal_without_input() {
     let fixture = Fixture::new().await;
     fixture.signed_in().await;

@@ -47,7 +47,8 @@ async fn browser_login_returns_a_signed_in_record() {
             "OpenUrl",
             "BrowserOpened",
             "CodeReceived",
-            "SignedIn"
+            "SignedIn",
+            "Ended"
         ]
     );
 }
