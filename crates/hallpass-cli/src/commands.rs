@@ -110,7 +110,7 @@ pub(crate) async fn run(
     cli: fn() -> clap::Command,
 ) -> Result<(), CommandError> {
     match command {
-        Command::Login(login) => login::run(login, program).await,
+        Command::Login(login) => Box::pin(login::run(login, program)).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
         Command::Add(add) => add::run(add, program).await,

@@ -80,7 +80,7 @@ impl Session {
             return Ok(token);
         }
         match self.0.origin.token().await {
-            Err(error) => Err(self.0.sign_in.with_open_sign_in(error).await),
+            Err(error) => Err(Box::pin(self.0.sign_in.with_open_sign_in(error)).await),
             token => token,
         }
     }

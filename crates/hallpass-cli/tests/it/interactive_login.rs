@@ -1,7 +1,7 @@
 //! `hallpass login` as people meet it, through a pseudo-terminal: at a desktop, over SSH, in a
 //! container, and where nobody is.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Person};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
 /// process that another test has just started may hold it open; the shell only reads it.
 fn browser_command(fixture: &Fixture, script: &str) -> String {
     let browser = fixture.folder.path().join("browser");
-    fs::write(&browser, script).unwrap();
+    io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
     format!("/bin/sh {} %s", browser.display())
 }
 

@@ -109,7 +109,8 @@ impl Host {
 fn browser(fixture: &Fixture) -> String {
     let script = fixture.folder.path().join("browser");
     if !script.exists() {
-        std::fs::write(&script, ": >\"$0-was-opened\"\n").unwrap();
+        let mut file = std::fs::File::create(&script).unwrap();
+        std::io::Write::write_all(&mut file, b": >\"$0-was-opened\"\n").unwrap();
     }
     format!("/bin/sh {} %s", script.display())
 }
