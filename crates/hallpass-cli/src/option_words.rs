@@ -1,10 +1,10 @@
 //! A server's options as words of a command line that is shown to a user: what was given stays, what
 //! changes stands in the place of what it replaces, and no secret is among them.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use clap::{Arg, ArgAction, Args as _, Command};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
@@ -30,7 +30,7 @@ impl OptionWords {
     pub(crate) fn new(options: &ServerOptions) -> Self {
         let map = options.to_map().unwrap_or_default();
         let mut words = Vec::new();
-        for name in arguments().iter().filter_map(Arg::get_long) {
+        for name in ARGUMENTS.iter().filter_map(Arg::get_long) {
             let values = match map.get(name) {
                 None => continue,
                 Some(Value::Array(list)) => list.as_slice(),
@@ -58,8 +58,7 @@ impl OptionWords {
     /// the options that belong to it alone. Of an option that is given several times, only the value for
     /// the same name goes.
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
-        let arguments = arguments();
-        let Some(argument) = arguments.iter().find(|it| it.get_long() == Some(name)) else {
+        let Some(argument) = ARGUMENTS.iter().find(|it| it.get_long() == Some(name)) else {
             return;
         };
         let is_switch = argument.is_require_equals_set();
@@ -149,16 +148,7 @@ impl Word {
         if !self.is_given {
             return (Some(value.clone()), None);
         }
-        let hidden = match self.name.as_str() {
-            "header" => header_without_secret(value),
-            "proxy" => proxy_without_secret(value),
-            "token-command" if !value.split(' ').all(is_plain) => {
-                let note = "with the command of `--token-command` in place of COMMAND".to_owned();
-                Some(("COMMAND".to_owned(), note))
-            }
-            name => url_without_query(name, value),
-        };
-        match hidden {
+        match without_secret(&self.name, value) {
             Some((value, note)) => (Some(value), Some(note)),
             None => (Some(value.clone()), None),
         }
@@ -173,22 +163,43 @@ fn is_number(name: &str) -> bool {
     )
 }
 
-/// The options that can be shown as they are.
-pub(crate) fn without_secrets(options: &ServerOptions) -> ServerOptions {
-    let mut options = options.clone();
-    options
-        .header
-        .retain(|it| header_without_secret(it).is_none());
-    options.proxy = options
-        .proxy
-        .filter(|it| proxy_without_secret(it).is_none());
-    options.token_command = None;
-    options
+/// The options without those that may hold a secret.
+pub(crate) fn without_secrets(options: &ServerOptions) -> serde_json::Result<ServerOptions> {
+    let is_shown = |name: &str, value: &Value| {
+        let text = value.as_str();
+        text.is_none_or(|text| without_secret(name, text).is_none())
+    };
+    let mut shown = Map::new();
+    for (name, mut value) in options.to_map()? {
+        if let Value::Array(values) = &mut value {
+            values.retain(|value| is_shown(&name, value));
+        }
+        if is_shown(&name, &value) {
+            shown.insert(name, value);
+        }
+    }
+    serde_json::from_value(Value::Object(shown))
 }
 
-fn arguments() -> Vec<Arg> {
+/// The options of a server, in the order of the help.
+static ARGUMENTS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
     let command = ServerOptions::augment_args(Command::new("server"));
     command.get_arguments().cloned().collect()
+});
+
+/// What stands in the place of an option's value that may hold a secret, and what the user has to do so
+/// that the line works. `None` where the value is shown and saved as it is.
+fn without_secret(name: &str, value: &str) -> Option<(String, String)> {
+    match name {
+        "header" => header_without_secret(value),
+        "proxy" if value.contains('@') => proxy_without_secret(value),
+        "authorize-param" => parameter_without_secret(value),
+        "token-command" if !value.split(' ').all(is_plain) => {
+            let note = "with the command of `--token-command` in place of COMMAND".to_owned();
+            Some(("COMMAND".to_owned(), note))
+        }
+        _ => url_without_secret(name, value),
+    }
 }
 
 /// A header whose value may be a secret, with a variable in the place of that value.
@@ -196,7 +207,7 @@ fn header_without_secret(header: &str) -> Option<(String, String)> {
     let name = header_name(header);
     let (before, value) = header.split_at(header.find(name)? + name.len());
     let value = value.trim_start_matches(':').trim();
-    if value.contains("${") || is_plain_header(name) && value.split(' ').all(is_plain) {
+    if value.contains("${") || is_plain_name(name) && value.split(' ').all(is_plain) {
         return None;
     }
     let variable: String = name
@@ -210,25 +221,49 @@ fn header_without_secret(header: &str) -> Option<(String, String)> {
     Some((format!("{before}: ${{{variable}}}"), note))
 }
 
-/// A proxy whose user name and password are written out, with a variable in their place.
+/// A proxy whose user name and password are written out, with a variable in their place. Without a
+/// scheme the text begins with them.
 fn proxy_without_secret(proxy: &str) -> Option<(String, String)> {
-    let (scheme, rest) = proxy.split_once("://")?;
+    let is_scheme = |it: &str| it.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let (scheme, rest) = match proxy.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme.trim_start()) => (format!("{scheme}://"), rest),
+        _ => (String::new(), proxy),
+    };
     let (user, host) = rest.rsplit_once('@')?;
-    if user.contains("${") {
+    let password = user.split_once(':').map_or(user, |(_, password)| password);
+    if password.contains("${") {
         return None;
     }
     let note = "with the proxy's user name and password in the environment variable PROXY_USER";
+    Some((format!("{scheme}${{PROXY_USER}}@{host}"), note.to_owned()))
+}
+
+/// A parameter of the authorization request that may be a credential, or a URL that may hold one.
+fn parameter_without_secret(parameter: &str) -> Option<(String, String)> {
+    let (name, value) = parameter.split_once('=')?;
+    let option = format!("authorize-param {name}");
+    if is_plain_name(name) || value.split(' ').all(is_plain) {
+        let (bare, note) = url_without_secret(&option, value)?;
+        return Some((format!("{name}={bare}"), note));
+    }
     Some((
-        format!("{scheme}://${{PROXY_USER}}@{host}"),
-        note.to_owned(),
+        format!("{name}=VALUE"),
+        format!("with the value of `--{option}` in place of VALUE"),
     ))
 }
 
-/// A URL with a query, which may hold a key.
-fn url_without_query(name: &str, value: &str) -> Option<(String, String)> {
-    let url = Url::parse(value)
+/// A URL with a query or a user, which may hold a key.
+fn url_without_secret(name: &str, value: &str) -> Option<(String, String)> {
+    let mut url = Url::parse(value)
         .ok()
         .filter(|url| !url.cannot_be_a_base())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let note = format!("with the user and the whole query of `--{name}`");
+        url.set_query(None);
+        // Fails only for URLs without a host.
+        let _ = (url.set_username(""), url.set_password(None));
+        return Some((url.into(), note));
+    }
     url.query()?;
     let (bare, _) = value.split_once('?')?;
     Some((
@@ -237,8 +272,8 @@ fn url_without_query(name: &str, value: &str) -> Option<(String, String)> {
     ))
 }
 
-/// Whether a header of this name is no credential.
-fn is_plain_header(name: &str) -> bool {
+/// Whether a header or a parameter of this name is no credential.
+fn is_plain_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [
         "auth",

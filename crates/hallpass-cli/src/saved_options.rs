@@ -101,7 +101,7 @@ impl SavedOptions {
 
     /// Replaces those of a login that failed. What may be a secret is not among them.
     pub(crate) fn save_failed_login(&self, given: &ServerOptions) -> Result<(), CommandError> {
-        let given = option_words::without_secrets(given);
+        let given = option_words::without_secrets(given).map_err(CommandError::new)?;
         if given == ServerOptions::default() {
             return remove(&self.failed_login);
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::{Hint, Issuer, Resource, TokenEndpointAuthMethod};
+use crate::{Hint, Issuer, Resource, TokenEndpointAuthMethod, is_loopback};
 
 /// A protected resource's metadata (RFC 9728 §2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,12 +165,16 @@ impl ServerMetadata {
         Hint::Settings { settings }
     }
 
-    /// The metadata with `to` in the place of the endpoint `from`, which redirects there. `None` where a
-    /// server on the internet names another place than one: an address, or this machine.
+    /// The metadata with `to` in the place of the endpoint `from`, which redirects there. `None` where
+    /// `to` may lead into a network that is none of the server's: it has to be a name with `https`, the
+    /// same address, or this machine where `from` is on it.
     pub fn with_moved_endpoint(mut self, from: &Url, to: &Url) -> Option<Self> {
-        let is_public =
-            |url: &Url| matches!(url.host(), Some(Host::Domain(name)) if name != "localhost");
-        if is_public(from) && !(is_public(to) && to.scheme() == "https") {
+        let is_fit = match to.host()? {
+            _ if is_loopback(to) => is_loopback(from),
+            Host::Domain(_) => to.scheme() == "https",
+            address => from.host() == Some(address) && to.scheme() >= from.scheme(),
+        };
+        if !is_fit {
             return None;
         }
         for endpoint in [&mut self.token_endpoint, &mut self.registration_endpoint] {
@@ -244,5 +248,40 @@ impl Serialize for crate::Scopes {
 impl<'de> Deserialize<'de> for crate::Scopes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::from_server(&String::deserialize(deserializer)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moved_endpoint_leads_into_no_other_network() {
+        for (from, to, is_fit) in [
+            ("https://as.example/t", "https://as.example/u", true),
+            ("https://as.example/t", "https://other.example/t", true),
+            ("https://as.example/t", "http://as.example/t", false),
+            ("https://as.example/t", "https://127.0.0.1/t", false),
+            ("https://as.example/t", "https://localhost./t", false),
+            ("https://as.example/t", "https://x.localhost/t", false),
+            ("https://as.example/t", "https://10.0.0.1/t", false),
+            ("http://127.0.0.1:1/t", "http://localhost:2/t", true),
+            ("http://127.0.0.1:1/t", "https://as.example/t", true),
+            ("http://127.0.0.1:1/t", "http://as.example/t", false),
+            ("http://127.0.0.1:1/t", "http://169.254.169.254/t", false),
+            ("http://localhost/t", "http://10.0.0.1/t", false),
+            ("http://10.0.0.1/t", "http://10.0.0.1/u", true),
+            ("http://10.0.0.1/t", "https://10.0.0.1/t", true),
+            ("https://10.0.0.1/t", "http://10.0.0.1/t", false),
+            ("http://10.0.0.1/t", "http://10.0.0.2/t", false),
+            ("http://10.0.0.1/t", "http://127.0.0.1/t", false),
+        ] {
+            let parse = |text: &str| Url::parse(text).unwrap();
+            let mut metadata = ServerMetadata::new("https://as.example".parse().unwrap());
+            metadata.token_endpoint = Some(parse(from));
+            let moved = metadata.with_moved_endpoint(&parse(from), &parse(to));
+            let expected = is_fit.then(|| Some(parse(to)));
+            assert_eq!(moved.map(|it| it.token_endpoint), expected, "{from} {to}");
+        }
     }
 }

@@ -13,16 +13,17 @@ use hallpass_oauth::{AuthorizationRequestError, CallbackError, PendingAuthorizat
 use crate::{
     BrowserRequest, LoginError, LoginErrorKind, LoginEvent, LoginWarning, PlannedClient,
     ReregistrationReason,
-    await_callback::{AwaitCallback, CallbackOutcome, failure_page},
+    await_callback::{AwaitCallback, CallbackOutcome, PageRefusal, failure_page},
     callback_server::CallbackServer,
-    client_check::{self, Refusal},
+    client_check::{self, Refusal, Verdict},
     code_exchange::ExchangeParams,
     login::{Client, FailedAttempt, Login},
     page::Page,
     plan::LoginPlan,
 };
 
-/// When the authorization endpoint is asked why no callback comes.
+/// When the authorization endpoint is asked why no callback comes, at the latest: before that, half the
+/// time limit is over.
 const CHECK_DELAY: Duration = Duration::from_secs(5);
 
 impl Login<'_> {
@@ -34,26 +35,7 @@ impl Login<'_> {
         let mut pending = self.authorization_request(plan, &client)?;
         let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
-        let server = &self.request.key.server;
-        let http = &*self.host.ports.http;
-        if is_checked
-            && client_check::refusal(http, server, pending.url())
-                .await
-                .is_some()
-        {
-            return Err(self.registration_refused(None));
-        }
-        if self.discovered.source == MetadataSource::Guessed
-            && let Some(status) = client_check::absence(http, server, pending.url()).await
-        {
-            let what = format!(
-                "no sign-in to {server}: the guessed {} answered {}",
-                redacted_url(pending.url()),
-                status.as_u16()
-            );
-            let error = LoginError::new(LoginErrorKind::Discovery, what);
-            return Err(error.with_hints(self.guess_hints()).into());
-        }
+        self.look_first(&client, &pending, is_checked).await?;
         let proven_at = client.registration.proven_at;
         let is_proof_removed = client.is_reused && !pushed && proven_at.is_some();
         if is_proof_removed {
@@ -64,7 +46,7 @@ impl Login<'_> {
             redirect_uri: pending.redirect_uri(),
             port: client.listener.port,
         };
-        let server = server.as_str();
+        let server = self.request.key.server.as_str();
         let waiting = AwaitCallback {
             host: self.host,
             pending: &pending,
@@ -125,6 +107,41 @@ impl Login<'_> {
         }
         callbacks.close().await;
         outcome
+    }
+
+    /// Looks at the authorization endpoint before the browser opens: whether it still knows a registration,
+    /// where `is_checked`, and whether a guessed one is there.
+    async fn look_first(
+        &self,
+        client: &Client,
+        pending: &PendingAuthorization,
+        is_checked: bool,
+    ) -> Result<(), FailedAttempt> {
+        let server = &self.request.key.server;
+        let http = &*self.host.ports.http;
+        if is_checked {
+            let is_accepted = match client_check::verdict(http, server, pending.url()).await {
+                Verdict::Accepted => true,
+                // The last login ended without a callback. Registering again costs little.
+                Verdict::Unexplained => client.registration.proven_at.is_some(),
+                Verdict::Refused { .. } => false,
+            };
+            if !is_accepted {
+                return Err(self.registration_refused(None));
+            }
+        }
+        if self.discovered.source == MetadataSource::Guessed
+            && let Some(status) = client_check::absence(http, server, pending.url()).await
+        {
+            let what = format!(
+                "no sign-in to {server}: the guessed {} answered {}",
+                redacted_url(pending.url()),
+                status.as_u16()
+            );
+            let error = LoginError::new(LoginErrorKind::Discovery, what);
+            return Err(error.with_hints(self.guess_hints()).into());
+        }
+        Ok(())
     }
 
     /// What a failure means for a sign-in that named no scopes.
@@ -235,14 +252,24 @@ impl Login<'_> {
         is_unknown: bool,
         registration: &Registration,
         pending: &PendingAuthorization,
-    ) -> LoginError {
+    ) -> PageRefusal {
         if is_unknown {
             let ports = &self.host.ports;
-            ports.clock.sleep(CHECK_DELAY).await;
+            ports
+                .clock
+                .sleep(CHECK_DELAY.min(self.host.timeout / 2))
+                .await;
             let server = &self.request.key.server;
-            let refusal = client_check::refusal(&*ports.http, server, pending.url()).await;
-            if let Some(refusal) = refusal {
-                return self.request_refused(refusal, registration, pending);
+            let verdict = client_check::verdict(&*ports.http, server, pending.url()).await;
+            if let Verdict::Refused {
+                refusal,
+                is_certain,
+            } = verdict
+            {
+                return PageRefusal {
+                    error: self.request_refused(refusal, registration, pending),
+                    is_certain,
+                };
             }
         }
         std::future::pending().await

@@ -30,6 +30,14 @@ pub(crate) struct AwaitCallback<'a> {
     pub(crate) timeout_hints: Vec<Hint>,
 }
 
+/// An error page of the authorization endpoint, from which no callback comes.
+#[derive(Debug)]
+pub(crate) struct PageRefusal {
+    pub(crate) error: LoginError,
+    /// Whether no user can go on from the page.
+    pub(crate) is_certain: bool,
+}
+
 /// How the user came back.
 #[derive(Debug)]
 pub(crate) enum CallbackOutcome {
@@ -42,20 +50,29 @@ pub(crate) enum CallbackOutcome {
 
 impl AwaitCallback<'_> {
     /// Opens the browser and waits. Stray requests are answered and change nothing. `device` is the
-    /// device grant beside the browser; `refused` ends when it is known that no callback comes.
+    /// device grant beside the browser, which needs no callback. `refused` ends when the authorization
+    /// endpoint shows an error page: where the user can still finish the login, that is the reason of
+    /// the timeout.
     pub(crate) async fn run(
         &self,
         callbacks: &mut CallbackServer,
-        mut device: BoxFuture<'_, Result<TokenResponse, LoginError>>,
-        mut refused: BoxFuture<'_, LoginError>,
+        mut device: Option<BoxFuture<'_, Result<Option<TokenResponse>, LoginError>>>,
+        refused: BoxFuture<'_, PageRefusal>,
     ) -> Result<CallbackOutcome, LoginError> {
         let interaction = &*self.host.interaction;
         interaction.event(LoginEvent::OpenUrl(self.browser_request));
         // Raced as well: an opener may not return before its browser ends.
         let mut opening = Some(interaction.open(self.browser_request.url));
         let mut pasting = Some(interaction.pasted());
+        let mut looking = Some(refused);
+        let mut refusal: Option<PageRefusal> = None;
         let mut limit = self.host.ports.clock.sleep(self.host.timeout);
         loop {
+            if device.is_none()
+                && let Some(refusal) = refusal.take_if(|refusal| refusal.is_certain)
+            {
+                return Err(refusal.error);
+            }
             tokio::select! {
                 callback = callbacks.next() => {
                     let Some(callback) = callback else {
@@ -97,9 +114,17 @@ impl AwaitCallback<'_> {
                         Err(error) => LoginEvent::BrowserNotOpened { error },
                     });
                 }
-                tokens = &mut device => return Ok(CallbackOutcome::Tokens(Box::new(tokens?))),
-                error = &mut refused => return Err(error),
-                () = &mut limit => return Err(self.timed_out()),
+                tokens = or_never(&mut device) => {
+                    device = None;
+                    if let Some(tokens) = tokens? {
+                        return Ok(CallbackOutcome::Tokens(Box::new(tokens)));
+                    }
+                }
+                found = or_never(&mut looking) => {
+                    looking = None;
+                    refusal = Some(found);
+                }
+                () = &mut limit => return Err(self.timed_out(refusal)),
             }
         }
     }
@@ -141,14 +166,18 @@ impl AwaitCallback<'_> {
             .with_cause(error)
     }
 
-    fn timed_out(&self) -> LoginError {
+    fn timed_out(&self, refusal: Option<PageRefusal>) -> LoginError {
         let seconds = self.host.timeout.as_secs();
         let what = format!(
             "the sign-in to {} was not finished within {seconds} s",
             self.server
         );
-        LoginError::new(LoginErrorKind::Timeout, what)
-            .with_hints(self.timeout_hints.iter().cloned())
+        let error = LoginError::new(LoginErrorKind::Timeout, what);
+        let error = match refusal {
+            Some(refusal) => error.with_cause(refusal.error),
+            None => error,
+        };
+        error.with_hints(self.timeout_hints.iter().cloned())
     }
 }
 

@@ -19,18 +19,18 @@ use crate::{
 };
 
 impl Login<'_> {
-    /// Ends with tokens, or when the user denies. Another failure is an event, and then this future
-    /// never ends: the browser can still finish the login.
+    /// Ends with tokens, or when the user denies. Another failure is an event, and then there are no
+    /// tokens: the browser can still finish the login. `None` where the plan has no device grant.
     pub(crate) fn device_grant<'a>(
         &'a self,
         plan: &'a LoginPlan,
         registration: &'a Registration,
         dpop: &'a DpopOnDemand<'_>,
-    ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
-        Box::pin(async move {
-            if !plan.device_grant {
-                return never().await;
-            }
+    ) -> Option<BoxFuture<'a, Result<Option<TokenResponse>, LoginError>>> {
+        if !plan.device_grant {
+            return None;
+        }
+        Some(Box::pin(async move {
             let end = if registration.lacks_grant(DEVICE_CODE) {
                 let issuer = &self.discovered.server.issuer;
                 let what = format!("{issuer} does not register clients for the device grant");
@@ -45,11 +45,11 @@ impl Login<'_> {
                 {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
-                    never().await
+                    Ok(None)
                 }
-                end => end,
+                end => end.map(Some),
             }
-        })
+        }))
     }
 
     /// Whether the server refused the request because it names no scopes.

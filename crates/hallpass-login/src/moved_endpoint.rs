@@ -2,7 +2,7 @@
 //! user has to name the final URLs.
 
 use bytes::Bytes;
-use hallpass_core::{Remedy, redacted_url};
+use hallpass_core::{Hint, Remedy, redacted_url};
 use http::{Request, header};
 use url::Url;
 
@@ -30,8 +30,17 @@ impl Login<'_> {
         {
             moved = moved.and_then(|metadata| metadata.with_moved_endpoint(&token, &target));
         }
+        let is_elsewhere = moved.is_some() && endpoint.origin() != target.origin();
+        let warning = is_elsewhere.then(|| {
+            Hint::text(format!(
+                "{} is another server than {}: set it only if both belong to the same operator",
+                target.origin().ascii_serialization(),
+                endpoint.origin().ascii_serialization()
+            ))
+        });
         error
             .with_hints(moved.map(|metadata| metadata.endpoint_settings()))
+            .with_hints(warning)
             .with_hint("the metadata has to name the final URLs: contact the server's operator")
     }
 

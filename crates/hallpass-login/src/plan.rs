@@ -17,7 +17,8 @@ use crate::{
     LoginError, ReregistrationReason, TokenEndpointAnswer,
     address::CallbackAddress,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
-    client_check, scopes, token_endpoint,
+    client_check::{self, Verdict},
+    scopes, token_endpoint,
 };
 
 /// The `prompt` that offline access takes (`OpenID` Connect Core §11).
@@ -225,8 +226,8 @@ impl LoginInputs<'_> {
         let id = &registration.client_id;
         let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
-        let refusal = client_check::refusal(http, self.server, pending.url()).await;
-        Some(refusal.is_none())
+        let verdict = client_check::verdict(http, self.server, pending.url()).await;
+        Some(!matches!(verdict, Verdict::Refused { .. }))
     }
 
     /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and

@@ -11,7 +11,7 @@ const MAX_CODE: usize = 40;
 /// The length limit of a word between two underscores. `authorization` has 13.
 const MAX_CODE_WORD: usize = 15;
 
-/// What an authorization server says about an error (RFC 6749 §5.2, RFC 7591 §3.2.2), but for its words.
+/// What an authorization server says about an error (RFC 6749 §5.2, RFC 7591 §3.2.2), without its words.
 ///
 /// It holds no part of the answer's body but the error code.
 #[derive(Debug, Clone, PartialEq, Eq)]

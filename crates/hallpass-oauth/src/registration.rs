@@ -224,6 +224,15 @@ impl RegistrationPart {
 /// How much of a server's words is looked at.
 const MAX_WORDS: usize = 4096;
 
+/// The beginning of a server's words, which ends with a whole character.
+fn first_words(words: &str) -> &str {
+    let end = words.len().min(MAX_WORDS);
+    (0..=end)
+        .rev()
+        .find_map(|end| words.get(..end))
+        .unwrap_or_default()
+}
+
 /// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (status {}){}", .response.status.as_u16(), .response.code_text())]
@@ -266,7 +275,7 @@ impl RegistrationError {
     fn new(response: &Response<Bytes>, answer: &Answer, reason: Reason) -> Self {
         let body = String::from_utf8_lossy(response.body());
         let words = answer.text("error_description").unwrap_or(&body);
-        let words = words.get(..MAX_WORDS).unwrap_or(words);
+        let words = first_words(words);
         let named = RegistrationPart::named_by(words);
         let location = response.headers().get(header::LOCATION);
         let location = redirect_target(response.status(), location);
@@ -300,7 +309,7 @@ impl RegistrationError {
         Self::new(response, &Answer::read(response), reason)
     }
 
-    /// What the server says, but for its words, which are the error's source.
+    /// What the server says, without its words, which are the error's source.
     pub fn response(&self) -> &ErrorResponse {
         &self.response
     }
@@ -362,6 +371,26 @@ impl Diagnostic for RegistrationError {
                 Hint::setting("client", None),
                 Hint::text("register a client by hand for it"),
             ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_cut_before_a_character_that_is_too_long() {
+        for (words, length) in [
+            (
+                "a".repeat(MAX_WORDS - 1) + "\u{e9}, and the scope",
+                MAX_WORDS - 1,
+            ),
+            ("a".repeat(MAX_WORDS) + "\u{e9}", MAX_WORDS),
+            ("\u{e9}".to_owned(), 2),
+            (String::new(), 0),
+        ] {
+            assert_eq!(first_words(&words).len(), length);
         }
     }
 }

@@ -103,18 +103,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     let mut setup = Setup::new(program, &login.server, options, user).await?;
     setup.server_ref = setup.server_ref.keeping_for_login(login.own_options());
     warn_config_mismatch(&setup, program)?;
-    if let Some(scope) = login
-        .server
-        .options
-        .scope
-        .as_ref()
-        .filter(|scope| scope.contains(','))
-    {
-        let apart = scope.replace(',', " ");
-        program.output.status(&format!(
-            "note: `{scope}` has a comma, and scopes are separated by spaces: --scope '{apart}'"
-        ));
-    }
+    note_comma(login, program);
     let token = if is_there {
         setup.hallpass.login().await.map_err(CommandError::from)
     } else {
@@ -123,28 +112,20 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     };
     let token = match token {
         Ok(token) => token,
-        Err(failed) if is_open(login, &failed, program).await? => {
+        Err(failed) if is_open(login, &failed, program).await => {
             report_open_server(&setup, program);
             return Ok(());
         }
         Err(failed) => {
-            if setup.keeps {
-                let given = setup::given(&login.server)?;
-                setup.remembered.save_failed_login(&given)?;
+            if setup.keeps
+                && let Err(error) = save_failed_login(login, &setup)
+            {
+                tracing::debug!(%error, "the options of the failed login are not saved");
             }
             return Err(setup.server_ref.with_advice(failed, true));
         }
     };
-    if setup.keeps {
-        setup.remembered.save(&setup.to_remember)?;
-        client_credentials::advise(&setup.options, &program.output)?;
-        for name in setup.to_remember.literal_headers() {
-            program.output.status(&format!(
-                "note: the header `{name}` is saved as typed; write its secret part as \
-                 ${{NAME}} to keep it in an environment variable"
-            ));
-        }
-    }
+    save_options(&setup, program)?;
     let key = setup.hallpass.key();
     let data = json!({
         "server": key.server.as_str(),
@@ -161,16 +142,55 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     Ok(())
 }
 
+/// Says that scopes are separated by spaces, where one has a comma.
+fn note_comma(login: &Login, program: &Program) {
+    let scope = login.server.options.scope.as_ref();
+    if let Some(scope) = scope.filter(|scope| scope.contains(',')) {
+        let apart = scope.replace(',', " ");
+        program.output.status(&format!(
+            "note: `{scope}` has a comma, and scopes are separated by spaces: --scope '{apart}'"
+        ));
+    }
+}
+
+/// Remembers the options of a login, and says where a secret is among them.
+fn save_options(setup: &Setup, program: &Program) -> Result<(), CommandError> {
+    if !setup.keeps {
+        return Ok(());
+    }
+    setup.remembered.save(&setup.to_remember)?;
+    client_credentials::advise(&setup.options, &program.output)?;
+    for name in setup.to_remember.literal_headers() {
+        program.output.status(&format!(
+            "note: the header `{name}` is saved as typed; write its secret part as \
+             ${{NAME}} to keep it in an environment variable"
+        ));
+    }
+    Ok(())
+}
+
+/// Remembers the options of a login that failed, for the diagnosis that follows.
+fn save_failed_login(login: &Login, setup: &Setup) -> Result<(), CommandError> {
+    let given = setup::given(&login.server)?;
+    setup.remembered.save_failed_login(&given)
+}
+
 /// Whether no sign-in is possible because the server wants none: it names no authorization server, and
 /// answers without a token.
-async fn is_open(
-    login: &Login,
-    failed: &CommandError,
-    program: &Program,
-) -> Result<bool, CommandError> {
+async fn is_open(login: &Login, failed: &CommandError, program: &Program) -> bool {
     let may_be = failed.login_error_kind() == Some(LoginErrorKind::Discovery)
         || failed.is(Code::SignInRequired);
-    Ok(may_be && open_server::answers_without_token(program, &login.server).await? == Some(true))
+    if !may_be {
+        return false;
+    }
+    match open_server::answers_without_token(program, &login.server).await {
+        Ok(answers) => answers == Some(true),
+        Err(error) => {
+            // The login's own failure is what the user has to know.
+            tracing::debug!(%error, "it is not known whether the server wants a sign-in");
+            false
+        }
+    }
 }
 
 fn report_open_server(setup: &Setup, program: &Program) {

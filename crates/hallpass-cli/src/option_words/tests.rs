@@ -115,3 +115,66 @@ fn proxy_and_query_and_command_are_shown_without_secret() {
     let line = " --proxy 'http://${PROXY}@proxy.example' --token-command 'vault read a/b'";
     check(&given, &[], line, &[]);
 }
+
+#[test]
+fn proxy_without_scheme_is_shown_without_its_password() {
+    let note = "with the proxy's user name and password in the environment variable PROXY_USER";
+    for (proxy, shown) in [
+        (
+            "user:canary@proxy.example:80",
+            "'${PROXY_USER}@proxy.example:80'",
+        ),
+        (
+            "user:ca://nary@proxy.example",
+            "'${PROXY_USER}@proxy.example'",
+        ),
+        ("canary@proxy.example", "'${PROXY_USER}@proxy.example'"),
+        (
+            "socks5h://${NAME}:canary@proxy.example",
+            "'socks5h://${PROXY_USER}@proxy.example'",
+        ),
+    ] {
+        let given = ServerOptions {
+            proxy: Some(proxy.to_owned()),
+            ..ServerOptions::default()
+        };
+        check(&given, &[], &format!(" --proxy {shown}"), &[note]);
+        assert_eq!(without_secrets(&given).unwrap(), ServerOptions::default());
+    }
+    let given = ServerOptions {
+        proxy: Some("proxy.example:80".to_owned()),
+        ..ServerOptions::default()
+    };
+    check(&given, &[], " --proxy proxy.example:80", &[]);
+    assert_eq!(without_secrets(&given).unwrap(), given);
+}
+
+#[test]
+fn value_that_is_not_shown_is_not_kept_for_a_diagnosis() {
+    let given = ServerOptions {
+        resource: Some("https://a.example/mcp?key=canary".to_owned()),
+        token_endpoint: Some("https://user:canary@a.example/t".to_owned()),
+        authorize_param: vec![
+            "api_key=CaNaRy".to_owned(),
+            "audience=https://a.example/?key=canary".to_owned(),
+            "prompt=consent".to_owned(),
+        ],
+        header: vec!["X-Key: CaNaRy".to_owned(), "X-Tenant: acme".to_owned()],
+        token_command: Some("vault --token=CaNaRy read".to_owned()),
+        callback_port: Some(80),
+        assume_s256: Some(true),
+        ..ServerOptions::default()
+    };
+    let kept = ServerOptions {
+        authorize_param: vec!["prompt=consent".to_owned()],
+        header: vec!["X-Tenant: acme".to_owned()],
+        callback_port: Some(80),
+        assume_s256: Some(true),
+        ..ServerOptions::default()
+    };
+    assert_eq!(without_secrets(&given).unwrap(), kept);
+    let words = OptionWords::new(&given);
+    let shown = format!("{words}{:?}", words.notes().collect::<Vec<_>>());
+    assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+    assert!(shown.contains("'audience=https://a.example/'"), "{shown}");
+}

@@ -82,6 +82,19 @@ async fn access_denied_exits_with_4() {
 }
 
 #[tokio::test]
+async fn failed_login_is_named_where_its_options_can_not_be_saved() {
+    let fixture = Fixture::new().await;
+    fixture.login(&[]).await.expect(0);
+    std::fs::write(fixture.store().join("failed-logins"), "").unwrap();
+    let callback = Callback::Error("access_denied".to_owned());
+    fixture
+        .issuer
+        .change(|behaviour| behaviour.callback = callback);
+    let ended = fixture.login(&["--client-name", "other"]).await.expect(4);
+    assert!(ended.stderr.contains("access_denied"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn html_metadata_is_refused() {
     let spoil = |fixture: &mut Fixture| {
         fixture

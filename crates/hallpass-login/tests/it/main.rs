@@ -8,6 +8,7 @@
 mod callback;
 mod client;
 mod dpop;
+mod error_page;
 mod errors;
 mod fixture;
 mod grants;

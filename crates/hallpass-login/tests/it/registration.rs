@@ -290,3 +290,22 @@ async fn endpoints_without_metadata_register_a_public_client() {
         assert_eq!(methods(&server), ["none", "client_secret_basic"]);
     }
 }
+
+#[tokio::test]
+async fn endpoint_that_leads_to_another_server_is_named_with_both() {
+    for (to, is_elsewhere, is_fix) in [
+        ("https://as.example/v2/register", false, true),
+        ("https://other.example/register", true, true),
+        ("https://127.0.0.1/register", false, false),
+    ] {
+        let server = server(&json!({}));
+        let moved = ScriptedResponse::new(307).with_header("location", to);
+        server.on("/register", [moved]);
+        let (_, error) = fails(server).await;
+        let hints: Vec<_> = error.hints().iter().map(ToString::to_string).collect();
+        let hints = hints.join("\n");
+        let words = "https://other.example is another server than https://as.example";
+        assert_eq!(hints.contains(words), is_elsewhere, "{hints}");
+        assert_eq!(hints.contains(to), is_fix, "{hints}");
+    }
+}

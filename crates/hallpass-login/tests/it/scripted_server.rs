@@ -38,6 +38,8 @@ pub(crate) struct ScriptedServer {
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
+    /// A sleep of a minute at most ends at once.
+    pub(crate) clock: FakeClock,
 }
 
 pub(crate) fn answer(status: u16, body: &Value) -> ScriptedResponse {
@@ -55,6 +57,7 @@ impl ScriptedServer {
         let interrupted = ScriptedResponse::error(HttpErrorKind::Interrupted);
         let server = Self {
             http: Arc::new(ScriptedClient::new().with_fallback(interrupted)),
+            clock: FakeClock::default().with_instant_sleeps(Duration::from_secs(60)),
             ..Self::default()
         };
         let resource = json!({ "resource": SERVER, "authorization_servers": [ISSUER] });
@@ -106,11 +109,9 @@ impl ScriptedServer {
         scheme: AuthScheme,
         previous: Option<&Record>,
     ) -> Result<Record, LoginError> {
-        let short = Duration::from_secs(60);
-        let clock = FakeClock::default().with_instant_sleeps(short);
         let login = BrowserLogin::builder(
             self.http.clone(),
-            Arc::new(clock),
+            Arc::new(self.clock.clone()),
             Arc::new(FixedEntropy::new(1)),
             self.clone(),
         )
