@@ -42,7 +42,8 @@ impl RefusedRefresh {
         })
     }
 
-    /// Whether the refused request was made with these settings. With others the next call refreshes.
+    /// Whether the refused request was made with these settings. With others the next call refreshes, six
+    /// seconds after the request where the server may have replaced the refresh token.
     pub fn is_with(&self, settings: &ServerSettings) -> bool {
         self.settings == settings.refresh_digest()
     }

@@ -166,15 +166,18 @@ async fn without_post(
         // It is used if the refresh returns no newer one.
         context.publish(record, None)?;
     }
-    let retries_refused = context.backoff.retries_refused();
-    let remaining = record.pending_refresh.as_ref().and_then(|pending| {
-        let is_retried = retries_refused && pending.refused().is_some();
-        let remaining =
-            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
-        Some((pending, remaining))
+    let asks = context.backoff.retries_refused();
+    let pause = record.pending_refresh.as_ref().and_then(|pending| {
+        let is_early = pending_refresh::is_retried_early(pending, &context.settings, asks);
+        let remaining = pending_refresh::remaining(pending, is_early, now)?;
+        Some(Pause {
+            pending,
+            remaining,
+            is_early,
+        })
     });
     let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
-    if is_sufficient && (reached_max_posts || remaining.is_some()) {
+    if is_sufficient && (reached_max_posts || pause.is_some()) {
         return context.publish(record, None).map(done).map(Some);
     }
     if reached_max_posts {
@@ -183,12 +186,19 @@ async fn without_post(
         let ended = give_up(engine, record, cause, None, guard).await?;
         return Ok(Some(ended));
     }
-    if let Some((pending, remaining)) = remaining {
+    if let Some(pause) = pause {
         record_outcome("not due yet");
-        let waiting = not_due(engine, record, pending, remaining);
-        return Ok(Some(Renewal::Ended(waiting)));
+        return Ok(Some(Renewal::Ended(not_due(engine, record, &pause))));
     }
     Ok(None)
+}
+
+/// The pause before the next post.
+struct Pause<'a> {
+    pending: &'a PendingRefresh,
+    remaining: Duration,
+    /// Whether it is shorter than the saved one, since the call is to refresh now.
+    is_early: bool,
 }
 
 /// Saves the record with a mark that the refresh token is posted now, and reserves the space for the
@@ -340,21 +350,23 @@ fn done(token: Token) -> Renewal {
 }
 
 /// Why the refresh token is not posted yet.
-fn not_due(
-    engine: &RefreshEngine,
-    record: &Record,
-    pending: &PendingRefresh,
-    remaining: Duration,
-) -> Attempt {
+fn not_due(engine: &RefreshEngine, record: &Record, pause: &Pause<'_>) -> Attempt {
+    let remaining = pause.remaining;
     let Some(refused) = RefusedRefresh::from_record(record) else {
-        return waiting(engine, Waiting::AfterPost(pending.ended), remaining);
+        return waiting(engine, Waiting::AfterPost(pause.pending.ended), remaining);
     };
     let error = refused.shared_error();
-    if let Some(need) = refused.need() {
-        return refused_error(engine, need.clone(), error).into();
+    let error = match refused.need() {
+        Some(need) => refused_error(engine, need.clone(), error),
+        None => {
+            let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
+            SessionError::Refresh(error.with_retry_after(remaining))
+        }
+    };
+    Attempt::Failed {
+        error,
+        pause: pause.is_early.then_some(remaining),
     }
-    let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
-    SessionError::Refresh(error.with_retry_after(remaining)).into()
 }
 
 /// No request was sent; the same may succeed after `remaining`.
