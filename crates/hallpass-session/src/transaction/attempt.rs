@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Grant, Record, State, Timestamp,
-    record::{PendingRefresh, Refusal, SignInCause},
+    record::{PendingRefresh, SignInCause},
     store::Guard,
 };
 use hallpass_oauth::TokenError;
@@ -275,7 +275,7 @@ async fn after_post(
             keep(engine, lowered, guard).await;
             Ok(Renewal::Ended(not_refreshed(engine, &failure, pause)))
         }
-        RefreshOutcome::Refused(failure) if failure.is_retryable => {
+        RefreshOutcome::Refused(_, failure) if failure.is_retryable => {
             keep(
                 engine,
                 pending_refresh::unmarked(marked, record.pending_refresh.clone()),
@@ -284,37 +284,28 @@ async fn after_post(
             .await;
             Ok(Renewal::Ended(not_refreshed(engine, &failure, None)))
         }
-        RefreshOutcome::Refused(failure) => {
-            let before = record.pending_refresh.as_ref();
-            let refused = match refusal(engine, before, &failure) {
-                Some(refusal) => pending_refresh::refused(marked, before, refusal, context.now()),
-                None => pending_refresh::unmarked(marked, before.cloned()),
-            };
-            Ok(refused_refresh(engine, refused, &failure, guard).await)
+        RefreshOutcome::Refused(error, failure) => {
+            let (before, now) = (record.pending_refresh.as_ref(), context.now());
+            let refusal = pending_refresh::refusal(before, &error, &context.settings, now);
+            let refused = pending_refresh::refused(marked, before, refusal, now);
+            Ok(save_failed_post(engine, refused, &failure, guard).await)
         }
         RefreshOutcome::Unanswered(ended, failure) => {
-            let refusal = refusal(engine, record.pending_refresh.as_ref(), &failure);
-            let (after, now) = (failure.retry_after, context.now());
+            let (before, now) = (record.pending_refresh.as_ref(), context.now());
+            // A server that says that it failed has refused nothing.
+            let answer = failure.error.token_error();
+            let refusal = answer
+                .filter(|answer| !answer.status().is_server_error())
+                .map(|answer| pending_refresh::refusal(before, answer, &context.settings, now));
+            let after = failure.retry_after;
             let unanswered = pending_refresh::unanswered(marked, ended, refusal, after, now);
-            Ok(refused_refresh(engine, unanswered, &failure, guard).await)
+            Ok(save_failed_post(engine, unanswered, &failure, guard).await)
         }
     }
 }
 
-/// The answer as the record keeps it, if there was one and the server did not say that it failed.
-fn refusal(
-    engine: &RefreshEngine,
-    before: Option<&PendingRefresh>,
-    failure: &Failure,
-) -> Option<Refusal> {
-    let context = &engine.context;
-    let error = failure.error.token_error()?;
-    (!error.status().is_server_error())
-        .then(|| pending_refresh::refusal(before, error, &context.settings, context.now()))
-}
-
 /// Saves the record after a post that brought no token. A sign-in is needed if the server refused it.
-async fn refused_refresh(
+async fn save_failed_post(
     engine: &RefreshEngine,
     mut record: Record,
     failure: &Failure,
