@@ -285,6 +285,18 @@ pub struct PendingRefresh {
 }
 
 impl PendingRefresh {
+    /// A post that is about to be sent now.
+    pub fn new(now: Timestamp, not_before: Timestamp) -> Self {
+        Self {
+            posts: 1,
+            since: now,
+            last: now,
+            ended: PostEnd::Unknown,
+            not_before,
+            refusal: None,
+        }
+    }
+
     /// The refusal that the last request ended with. It counts as lost where it was an answer of success
     /// without a token, as a web page is.
     pub fn refused(&self) -> Option<&Refusal> {
@@ -296,20 +308,6 @@ impl PendingRefresh {
     pub fn refused_since(&self) -> Option<Timestamp> {
         self.refused()
             .map(|refusal| refusal.since.unwrap_or(self.last))
-    }
-}
-
-impl PendingRefresh {
-    /// A post that is about to be sent now.
-    pub fn new(now: Timestamp, not_before: Timestamp) -> Self {
-        Self {
-            posts: 1,
-            since: now,
-            last: now,
-            ended: PostEnd::Unknown,
-            not_before,
-            refusal: None,
-        }
     }
 }
 

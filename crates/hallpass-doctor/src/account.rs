@@ -269,9 +269,7 @@ impl Diagnosis<'_> {
             ));
         }
     }
-}
 
-impl Diagnosis<'_> {
     /// The refusal of the last refresh with these settings.
     pub(crate) fn refused_refresh(&self) -> Option<RefusedRefresh> {
         let refused = RefusedRefresh::from_record(self.record.as_ref()?)?;

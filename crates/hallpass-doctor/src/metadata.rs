@@ -172,7 +172,7 @@ pub(crate) fn quoted_resource(resource: Option<&Resource>) -> String {
     )
 }
 
-/// A resource or an audience as it is written, but for its query, which may hold a secret.
+/// A resource or an audience as it is written, without its query, which may hold a secret.
 pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
     match text.split_once('?') {
         Some((before, _)) => format!("{before}?…").into(),

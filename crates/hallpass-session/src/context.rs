@@ -121,11 +121,11 @@ impl Context {
         SessionError::SignInRequired(SignInRequired::new(&self.key, need))
     }
 
-    /// How long the record's refresh token must not be posted yet.
+    /// How long the record's refresh token, which was just posted, must not be posted again.
     pub(crate) fn pending_pause(&self, record: &Record) -> Duration {
         let pending = record.pending_refresh.as_ref();
         pending
-            .and_then(|pending| pending_refresh::remaining(pending, &self.settings, self.now()))
+            .and_then(|pending| pending_refresh::remaining(pending, false, self.now()))
             .unwrap_or_default()
     }
 

@@ -16,7 +16,9 @@
 //! grant, unless a setting says so.
 //!
 //! The pause after a refusal is longer: [`MIN_REFUSAL_PAUSE`], then twice that, up to
-//! [`MAX_REFUSAL_PAUSE`]. Changed settings end it at once.
+//! [`MAX_REFUSAL_PAUSE`]. Changed settings, or a user who asks for a refresh, end it at once. They end the
+//! pause after a success without a token, as a web page is, too, but not before
+//! [`PAUSE_BEFORE_SECOND_POST`]: the server may have replaced the refresh token.
 
 use std::time::Duration;
 
@@ -51,24 +53,37 @@ pub(crate) fn reached_max_posts(record: &Record, settings: &ServerSettings) -> b
         .is_some_and(|most| posts >= most.get())
 }
 
+/// Whether a refused refresh is posted again before its pause is over: the settings have changed since,
+/// or the user `asks` for it.
+pub(crate) fn is_retried_early(
+    pending: &PendingRefresh,
+    settings: &ServerSettings,
+    asks: bool,
+) -> bool {
+    let refusal = pending.refused();
+    refusal.is_some_and(|refusal| asks || refusal.settings != settings.refresh_digest())
+}
+
 /// How long the refresh token must not be posted yet.
 pub(crate) fn remaining(
     pending: &PendingRefresh,
-    settings: &ServerSettings,
+    is_retried_early: bool,
     now: Timestamp,
 ) -> Option<Duration> {
-    let refusal = pending
-        .refusal
-        .as_ref()
-        .filter(|_| pending.ended == PostEnd::Refused);
-    let longest = match refusal {
-        Some(refusal) if refusal.settings != settings.refresh_digest() => return None,
-        Some(_) => MAX_REFUSAL_PAUSE,
-        None => MAX_POST_PAUSE + MAX_POST_PAUSE / 5,
-    } + WHOLE_SECOND;
-    let remaining = pending.not_before.saturating_since(now);
+    let mut not_before = pending.not_before;
+    if is_retried_early {
+        if pending.ended == PostEnd::Refused {
+            return None;
+        }
+        not_before = not_before.min(after(pending.last, PAUSE_BEFORE_SECOND_POST));
+    }
+    let longest = match pending.ended {
+        PostEnd::Refused => MAX_REFUSAL_PAUSE,
+        _ => MAX_POST_PAUSE + MAX_POST_PAUSE / 5,
+    };
+    let remaining = not_before.saturating_since(now);
     // A longer pause was saved with a wrong clock.
-    (!remaining.is_zero() && remaining <= longest).then_some(remaining)
+    (!remaining.is_zero() && remaining <= longest + WHOLE_SECOND).then_some(remaining)
 }
 
 /// The record as it is saved before a post. The pause after that post holds from now on.
@@ -163,11 +178,14 @@ pub(crate) fn refusal(
     now: Timestamp,
 ) -> Refusal {
     let settings = settings.refresh_digest();
-    let earlier = before.and_then(|pending| Some((pending.refusal.as_ref()?, pending.last)));
+    let earlier = before.and_then(|pending| Some((pending, pending.refusal.as_ref()?)));
+    // A web page with a status of success, for one, is no refusal of a row.
     let count = earlier
-        .filter(|(refusal, _)| refusal.settings == settings)
-        .map_or(0, |(refusal, _)| refusal.count);
-    let since = earlier.map(|(refusal, last)| refusal.since.unwrap_or(last));
+        .filter(|(pending, refusal)| {
+            pending.ended == PostEnd::Refused && refusal.settings == settings
+        })
+        .map_or(0, |(_, refusal)| refusal.count);
+    let since = earlier.map(|(pending, refusal)| refusal.since.unwrap_or(pending.last));
     Refusal {
         status: error.status().as_u16(),
         code: error.code().map(str::to_owned),

@@ -21,7 +21,7 @@ pub(crate) enum RefreshOutcome {
     /// The server will not accept this refresh token again.
     Definitive(Arc<TokenError>),
     /// The server refused the request, and a retry would be refused too.
-    Refused(Failure),
+    Refused(Arc<TokenError>, Failure),
 }
 
 /// A refresh without a new token.
@@ -90,7 +90,10 @@ impl RefreshOutcome {
             TokenErrorClass::Unknown => Self::Unanswered(PostEnd::Lost, failure()),
             // A token of the wrong type is unusable, and its refresh token too.
             TokenErrorClass::Definitive | TokenErrorClass::WrongType => Self::Definitive(error),
-            TokenErrorClass::Refused => Self::Refused(failure()),
+            TokenErrorClass::Refused => {
+                let failure = failure();
+                Self::Refused(error, failure)
+            }
         }
     }
 
@@ -102,7 +105,7 @@ impl RefreshOutcome {
             Self::Unanswered(PostEnd::Doubtful, _) => "doubtful",
             Self::Unanswered(..) => "lost",
             Self::Definitive(_) => "definitive",
-            Self::Refused(_) => "refused",
+            Self::Refused(..) => "refused",
         }
     }
 }

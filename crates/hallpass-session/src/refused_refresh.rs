@@ -42,7 +42,8 @@ impl RefusedRefresh {
         })
     }
 
-    /// Whether the refused request was made with these settings. With others the next call refreshes.
+    /// Whether the refused request was made with these settings. With others the next call refreshes, six
+    /// seconds after the request where the server may have replaced the refresh token.
     pub fn is_with(&self, settings: &ServerSettings) -> bool {
         self.settings == settings.refresh_digest()
     }
@@ -82,13 +83,13 @@ pub(crate) fn sign_in_need(error: &TokenError, record: &Record) -> Option<SignIn
         // The client's proof is wrong, as its clock may be.
         _ if error.demands_proof() => None,
         Some(_) if error.remedy() == Remedy::Retry => None,
-        _ if mends_refresh(error) => None,
+        _ if has_refresh_setting(error) => None,
         _ => Some(SignInNeed::RefreshRequestRefused),
     }
 }
 
-/// Whether another refresh request, which a setting asks for, may be accepted.
-fn mends_refresh(error: &TokenError) -> bool {
+/// Whether the error names the setting that a refresh request of another form needs, and may be accepted.
+fn has_refresh_setting(error: &TokenError) -> bool {
     let hints = error.hints();
     hints.iter().any(|hint| {
         matches!(

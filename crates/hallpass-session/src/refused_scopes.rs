@@ -2,7 +2,8 @@
 //!
 //! They are kept with the grant, so that the sign-in that the user starts next, from another process, asks
 //! for them. They are asked for once: a new grant has none, and a sign-in that fails with them forgets them,
-//! so that a scope which the authorization server refuses does not stand in the way of every sign-in.
+//! so that a scope which the authorization server refuses does not stand in the way of every sign-in. A server
+//! that names other scopes in each answer fills no record: see [`MAX_SCOPES`] and [`MAX_BYTES`].
 //!
 //! A failure to write is only logged: the call was refused anyway.
 
@@ -10,15 +11,35 @@ use hallpass_core::{Grant, Scopes, store::Guard};
 
 use crate::{context::Context, error::SessionError, token::Token};
 
+/// How many scopes are kept with a grant.
+const MAX_SCOPES: usize = 64;
+/// How long they are together.
+const MAX_BYTES: usize = 4 * 1024;
+
 /// Adds `scopes` to those of the grant whose token was refused.
 pub(crate) async fn remember(context: &Context, refused: &Token, scopes: &Scopes) {
     let change = |grant: &mut Grant| {
         let is_other = grant.access_token != *refused.access_token();
         if !is_other {
-            grant.refused_scopes = grant.refused_scopes.union(scopes);
+            grant.refused_scopes = union_within_limits(&grant.refused_scopes, scopes);
         }
     };
     report(change_grant(context, change).await);
+}
+
+/// The scopes that are kept, and those of `added` that fit beside them.
+fn union_within_limits(kept: &Scopes, added: &Scopes) -> Scopes {
+    let mut count = kept.iter().count();
+    let mut bytes: usize = kept.iter().map(str::len).sum();
+    let added = added.iter().filter(|scope| {
+        let fits = count < MAX_SCOPES && bytes + scope.len() <= MAX_BYTES;
+        if fits && !kept.contains(scope) {
+            count += 1;
+            bytes += scope.len();
+        }
+        fits
+    });
+    kept.union(&added.collect())
 }
 
 /// Forgets them.

@@ -228,7 +228,8 @@ impl Session {
     }
 
     /// Lets the next call post a refresh although the server refused the last one: for a user who has
-    /// fixed the cause.
+    /// fixed the cause. Where the server may have replaced the refresh token, as after a web page with a
+    /// status of success, the post is not before six seconds after the last one.
     pub fn retry_refused_refresh(&self) {
         self.0.context.backoff.retry_refused();
     }

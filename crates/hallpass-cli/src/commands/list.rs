@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::status::Account;
+use super::status::{self, Account};
 use crate::{
     config::{Config, Entry},
     exit::CommandError,
@@ -31,10 +31,14 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     for (name, entry) in config.servers() {
         let options = shown(entry)?;
         let saved = setup::options_of(program, &entry.key);
+        let settings = saved
+            .as_ref()
+            .ok()
+            .and_then(|saved| status::known_settings(saved, program));
         let saved = saved.unwrap_or_else(|_| entry.options.clone());
         let account = inventory
             .as_ref()
-            .map(|inventory| Account::new(&entry.key, inventory, &saved));
+            .map(|inventory| Account::new(&entry.key, inventory, &saved, settings.as_ref()));
         let set = match &options {
             Value::Object(set) if !set.is_empty() => {
                 let names: Vec<&str> = set.keys().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use hallpass::{
-    Clock, CredentialKey, Record, Resource, SystemClock, Timestamp,
+    Clock, CredentialKey, Record, Resource, ServerSettings, SystemClock, Timestamp,
     record::{Grant, PendingRefresh, PostEnd, SignInCause, State},
     session::RefusedRefresh,
 };
@@ -21,7 +21,7 @@ use crate::{
     program::Program,
     saved_options::SavedOptions,
     server_options::ServerOptions,
-    setup,
+    settings, setup,
     store::{self, Inventory, Store},
     text,
     token_source::TokenOrigin,
@@ -54,18 +54,21 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     let (mut problems, mut said) = (look.problems(), look.describe_problems(&program.output));
     let mut accounts = Vec::new();
     for key in credentials {
-        let options = match setup::options_of(program, &key) {
-            Ok(options) => options,
+        let (options, settings) = match setup::options_of(program, &key) {
+            Ok(options) => {
+                let settings = known_settings(&options, program);
+                (options, settings)
+            }
             // Of all accounts the others are shown.
             Err(failed) if failed.is(Code::Usage) && status.url.is_some() => return Err(failed),
             Err(failed) => {
                 let problem = failed.into_source().to_string();
                 problems.push(problem.clone());
                 said.push(problem);
-                ServerOptions::default()
+                (ServerOptions::default(), None)
             }
         };
-        let account = Account::new(&key, &look, &options);
+        let account = Account::new(&key, &look, &options, settings.as_ref());
         account.show(program);
         accounts.push(account.as_data());
     }
@@ -113,7 +116,10 @@ pub(super) struct Account<'a> {
     /// Whether its encryption key is missing.
     is_unreadable: bool,
     tokens_from: Option<TokenOrigin<'a>>,
+    /// The refusal of the last refresh.
     refused: Option<RefusedRefresh>,
+    /// Whether the last refresh was refused under other settings: the next use tries again.
+    has_other_settings: bool,
     now: Timestamp,
 }
 
@@ -122,15 +128,22 @@ impl<'a> Account<'a> {
         key: &'a CredentialKey,
         look: &'a Inventory,
         options: &'a ServerOptions,
+        settings: Option<&ServerSettings>,
     ) -> Self {
         let record = look.record(key);
         let tokens_from = TokenOrigin::from_options(options);
         let present = record.filter(|record| tokens_from.is_none() && record.is_signed_in());
+        let refused = present.and_then(RefusedRefresh::from_record);
+        let has_other_settings = refused
+            .as_ref()
+            .zip(settings)
+            .is_some_and(|(refused, settings)| !refused.is_with(settings));
         Self {
             key,
             record,
             is_unreadable: look.is_unreadable(key),
-            refused: present.and_then(RefusedRefresh::from_record),
+            refused: refused.filter(|_| !has_other_settings),
+            has_other_settings,
             tokens_from,
             now: SystemClock.now(),
         }
@@ -167,10 +180,11 @@ impl<'a> Account<'a> {
             };
             let expiry = describe_expiry(grant.expires_at, self.now);
             rows.push(("access token", format!("{expiry}; {renewed}")));
-            if let Some(pending_refresh) = self.pending_refresh() {
+            if let (Some(pending_refresh), Some(due)) = (self.pending_refresh(), self.refresh_due())
+            {
                 rows.push((
                     "last refresh",
-                    describe_last_refresh(pending_refresh, self.now),
+                    describe_last_refresh(pending_refresh, due, self.now),
                 ));
             }
             rows.push(("scopes", some(&grant.scopes().to_string(), "none stated")));
@@ -231,8 +245,12 @@ impl<'a> Account<'a> {
 
     /// When the next refresh may be tried, where one before it brought no token.
     fn refresh_due(&self) -> Option<Timestamp> {
-        self.pending_refresh()
-            .map(|pending_refresh| pending_refresh.not_before)
+        let due = self.pending_refresh()?.not_before;
+        Some(if self.has_other_settings {
+            due.min(self.now)
+        } else {
+            due
+        })
     }
 
     /// The state as a script reads it.
@@ -282,7 +300,20 @@ fn some(text: &str, otherwise: &str) -> String {
     text::line(if text.is_empty() { otherwise } else { text })
 }
 
-fn describe_last_refresh(pending_refresh: &PendingRefresh, now: Timestamp) -> String {
+/// The settings of the next refresh, as far as they are known: a secret that the user types is not, and a
+/// variable of the environment or a file may be missing.
+pub(super) fn known_settings(options: &ServerOptions, program: &Program) -> Option<ServerSettings> {
+    if options.client_secret_prompt == Some(true) {
+        return None;
+    }
+    settings::settings(options, &program.environment).ok()
+}
+
+fn describe_last_refresh(
+    pending_refresh: &PendingRefresh,
+    due: Timestamp,
+    now: Timestamp,
+) -> String {
     let ended = match (pending_refresh.ended, pending_refresh.refused()) {
         (_, Some(refusal)) => {
             let code = refusal.code.as_deref().map(text::line);
@@ -295,7 +326,7 @@ fn describe_last_refresh(pending_refresh: &PendingRefresh, now: Timestamp) -> St
         (PostEnd::Unknown, _) => "under way, or interrupted".to_owned(),
         _ => "no readable answer came".to_owned(),
     };
-    match pending_refresh.not_before.saturating_since(now).as_secs() {
+    match due.saturating_since(now).as_secs() {
         0 => format!("{ended}; the next use tries again"),
         left => format!("{ended}; the next one is due in {}", text::duration(left)),
     }
@@ -376,7 +407,8 @@ mod tests {
         ] {
             let mut pending_refresh = PendingRefresh::new(now, not_before);
             (pending_refresh.ended, pending_refresh.refusal) = (ended, refusal);
-            assert_eq!(describe_last_refresh(&pending_refresh, now), words);
+            let described = describe_last_refresh(&pending_refresh, not_before, now);
+            assert_eq!(described, words);
         }
     }
 }

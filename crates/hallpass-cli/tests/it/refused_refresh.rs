@@ -127,6 +127,40 @@ async fn refused_refresh_has_a_way_out_in_every_command() {
 }
 
 #[tokio::test]
+async fn status_knows_that_changed_settings_end_a_refusal() {
+    for refusal in [REFUSALS[0], (200, HTML, "<html>sign in</html>")] {
+        let fixture = refused(refusal).await;
+        token_error(&fixture).await;
+        let file = fixture.folder.path().join("config.toml");
+        let config = ["--json", "--config", file.to_str().unwrap()];
+        let run = async |arguments: &[&str]| {
+            let arguments = [&config[..], arguments].concat();
+            fixture.run(&arguments).await.expect(0).json()["result"].clone()
+        };
+        run(&["add", "mine", &fixture.url()]).await;
+        let account = run(&["status", "mine"]).await["accounts"][0].clone();
+        assert_eq!(account["state"], "sign-in-required", "{account}");
+        run(&["remove", "mine"]).await;
+
+        run(&["add", "mine", &fixture.url(), "--refresh-scope"]).await;
+        let account = run(&["status", "mine"]).await["accounts"][0].clone();
+        assert_ne!(account["state"], "sign-in-required", "{account}");
+        assert!(account["cause"].is_null(), "{account}");
+        assert!(account["refresh_refused_since"].is_null(), "{account}");
+        let listed = run(&["list"]).await["servers"][0].clone();
+        assert_eq!(listed["state"], account["state"], "{listed}");
+        let text = fixture
+            .run(&[&config[1..], &["status", "mine"]].concat())
+            .await;
+        assert!(
+            text.stdout.contains("; the next use tries again"),
+            "{}",
+            text.stdout
+        );
+    }
+}
+
+#[tokio::test]
 async fn interactive_proxy_signs_in_after_a_refused_refresh() {
     let fixture = refused(REFUSALS[0]).await;
     let mut host = Host::start(&fixture, &["--interactive", "--wait", "60"]);

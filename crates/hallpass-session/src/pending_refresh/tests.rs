@@ -51,11 +51,10 @@ fn mark_contains_the_pause_before_the_post() {
     let pending = once.pending_refresh.as_ref().unwrap();
     assert_eq!((pending.posts, pending.since, pending.last), (1, NOW, NOW));
     assert_eq!(once.state, State::OutcomeUnknown);
-    let settings = ServerSettings::default();
-    let left = remaining(pending, &settings, NOW).unwrap();
+    let left = remaining(pending, false, NOW).unwrap();
     assert_eq!(left, PAUSE_BEFORE_SECOND_POST + WHOLE_SECOND);
     let later = NOW.saturating_add(left);
-    assert_eq!(remaining(pending, &settings, later), None);
+    assert_eq!(remaining(pending, false, later), None);
     let twice = marked(&once, later, &Dice(0)).pending_refresh.unwrap();
     assert_eq!((twice.posts, twice.since, twice.last), (2, NOW, later));
 }
@@ -85,7 +84,7 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
         let refusal = refusal(before, &error, &settings, NOW);
         record = refused(&marked, before, refusal, NOW);
         let pending = record.pending_refresh.as_ref().unwrap();
-        let pause = remaining(pending, &settings, NOW).unwrap().as_secs();
+        let pause = remaining(pending, false, NOW).unwrap().as_secs();
         quarters.push((pause - WHOLE_SECOND.as_secs()) / 900);
     }
     assert_eq!(quarters, [1, 2, 4, 8, 16, 32, 64, 96, 96, 96]);

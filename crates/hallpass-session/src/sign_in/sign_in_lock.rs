@@ -67,11 +67,8 @@ pub(super) async fn acquire(
         Err(error) => return Err(SessionError::store(error)),
     };
     let after = context.load().await?;
-    let access_token = |record: &Record| Some(record.grant.as_ref()?.access_token.clone());
-    let before = before.as_ref().and_then(access_token);
     let newer = after.filter(|after| {
-        // A saved registration or refusal leaves the grant as it was.
-        context.usable(Some(after)).is_ok() && access_token(after) != before
+        context.usable(Some(after)).is_ok() && is_of_new_sign_in(after, before.as_ref())
     });
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {
@@ -89,6 +86,24 @@ pub(super) async fn acquire(
         }
         _ => Ok(SignInLock::Acquired(guard)),
     }
+}
+
+/// Whether the grant of the record comes from a sign-in that the record `before` does not know yet. A saved
+/// registration, and scopes that the server refused, leave the grant as it was. A refresh leaves the proof
+/// of the client, and its grant is newer than that.
+fn is_of_new_sign_in(record: &Record, before: Option<&Record>) -> bool {
+    let Some(grant) = &record.grant else {
+        return false;
+    };
+    let Some((before, grant_before)) = before.and_then(|it| Some((it, it.grant.as_ref()?))) else {
+        return true;
+    };
+    let proven_at = |record: &Record| record.registration.as_ref()?.proven_at;
+    let is_refreshed = proven_at(record)
+        .is_some_and(|proof| proven_at(before) == Some(proof) && grant.obtained_at > proof);
+    let mut unchanged = grant_before.clone();
+    unchanged.refused_scopes = grant.refused_scopes.clone();
+    !is_refreshed && unchanged != *grant
 }
 
 /// The process that asks the user at the moment, where the store can tell.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Grant, Record, State, Timestamp,
-    record::{PendingRefresh, Refusal, SignInCause},
+    record::{PendingRefresh, SignInCause},
     store::Guard,
 };
 use hallpass_oauth::TokenError;
@@ -166,15 +166,18 @@ async fn without_post(
         // It is used if the refresh returns no newer one.
         context.publish(record, None)?;
     }
-    let retries_refused = context.backoff.retries_refused();
-    let remaining = record.pending_refresh.as_ref().and_then(|pending| {
-        let is_retried = retries_refused && pending.refused().is_some();
-        let remaining =
-            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
-        Some((pending, remaining))
+    let asks = context.backoff.retries_refused();
+    let pause = record.pending_refresh.as_ref().and_then(|pending| {
+        let is_early = pending_refresh::is_retried_early(pending, &context.settings, asks);
+        let remaining = pending_refresh::remaining(pending, is_early, now)?;
+        Some(Pause {
+            pending,
+            remaining,
+            is_early,
+        })
     });
     let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
-    if is_sufficient && (reached_max_posts || remaining.is_some()) {
+    if is_sufficient && (reached_max_posts || pause.is_some()) {
         return context.publish(record, None).map(done).map(Some);
     }
     if reached_max_posts {
@@ -183,12 +186,19 @@ async fn without_post(
         let ended = give_up(engine, record, cause, None, guard).await?;
         return Ok(Some(ended));
     }
-    if let Some((pending, remaining)) = remaining {
+    if let Some(pause) = pause {
         record_outcome("not due yet");
-        let waiting = not_due(engine, record, pending, remaining);
-        return Ok(Some(Renewal::Ended(waiting)));
+        return Ok(Some(Renewal::Ended(not_due(engine, record, &pause))));
     }
     Ok(None)
+}
+
+/// The pause before the next post.
+struct Pause<'a> {
+    pending: &'a PendingRefresh,
+    remaining: Duration,
+    /// Whether it is shorter than the saved one, since the call is to refresh now.
+    is_early: bool,
 }
 
 /// Saves the record with a mark that the refresh token is posted now, and reserves the space for the
@@ -265,7 +275,7 @@ async fn after_post(
             keep(engine, lowered, guard).await;
             Ok(Renewal::Ended(not_refreshed(engine, &failure, pause)))
         }
-        RefreshOutcome::Refused(failure) if failure.is_retryable => {
+        RefreshOutcome::Refused(_, failure) if failure.is_retryable => {
             keep(
                 engine,
                 pending_refresh::unmarked(marked, record.pending_refresh.clone()),
@@ -274,37 +284,28 @@ async fn after_post(
             .await;
             Ok(Renewal::Ended(not_refreshed(engine, &failure, None)))
         }
-        RefreshOutcome::Refused(failure) => {
-            let before = record.pending_refresh.as_ref();
-            let refused = match refusal(engine, before, &failure) {
-                Some(refusal) => pending_refresh::refused(marked, before, refusal, context.now()),
-                None => pending_refresh::unmarked(marked, before.cloned()),
-            };
-            Ok(refused_refresh(engine, refused, &failure, guard).await)
+        RefreshOutcome::Refused(error, failure) => {
+            let (before, now) = (record.pending_refresh.as_ref(), context.now());
+            let refusal = pending_refresh::refusal(before, &error, &context.settings, now);
+            let refused = pending_refresh::refused(marked, before, refusal, now);
+            Ok(save_failed_post(engine, refused, &failure, guard).await)
         }
         RefreshOutcome::Unanswered(ended, failure) => {
-            let refusal = refusal(engine, record.pending_refresh.as_ref(), &failure);
-            let (after, now) = (failure.retry_after, context.now());
+            let (before, now) = (record.pending_refresh.as_ref(), context.now());
+            // A server that says that it failed has refused nothing.
+            let answer = failure.error.token_error();
+            let refusal = answer
+                .filter(|answer| !answer.status().is_server_error())
+                .map(|answer| pending_refresh::refusal(before, answer, &context.settings, now));
+            let after = failure.retry_after;
             let unanswered = pending_refresh::unanswered(marked, ended, refusal, after, now);
-            Ok(refused_refresh(engine, unanswered, &failure, guard).await)
+            Ok(save_failed_post(engine, unanswered, &failure, guard).await)
         }
     }
 }
 
-/// The answer as the record keeps it, if there was one and the server did not say that it failed.
-fn refusal(
-    engine: &RefreshEngine,
-    before: Option<&PendingRefresh>,
-    failure: &Failure,
-) -> Option<Refusal> {
-    let context = &engine.context;
-    let error = failure.error.token_error()?;
-    (!error.status().is_server_error())
-        .then(|| pending_refresh::refusal(before, error, &context.settings, context.now()))
-}
-
 /// Saves the record after a post that brought no token. A sign-in is needed if the server refused it.
-async fn refused_refresh(
+async fn save_failed_post(
     engine: &RefreshEngine,
     mut record: Record,
     failure: &Failure,
@@ -340,21 +341,23 @@ fn done(token: Token) -> Renewal {
 }
 
 /// Why the refresh token is not posted yet.
-fn not_due(
-    engine: &RefreshEngine,
-    record: &Record,
-    pending: &PendingRefresh,
-    remaining: Duration,
-) -> Attempt {
+fn not_due(engine: &RefreshEngine, record: &Record, pause: &Pause<'_>) -> Attempt {
+    let remaining = pause.remaining;
     let Some(refused) = RefusedRefresh::from_record(record) else {
-        return waiting(engine, Waiting::AfterPost(pending.ended), remaining);
+        return waiting(engine, Waiting::AfterPost(pause.pending.ended), remaining);
     };
     let error = refused.shared_error();
-    if let Some(need) = refused.need() {
-        return refused_error(engine, need.clone(), error).into();
+    let error = match refused.need() {
+        Some(need) => refused_error(engine, need.clone(), error),
+        None => {
+            let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
+            SessionError::Refresh(error.with_retry_after(remaining))
+        }
+    };
+    Attempt::Failed {
+        error,
+        pause: pause.is_early.then_some(remaining),
     }
-    let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
-    SessionError::Refresh(error.with_retry_after(remaining)).into()
 }
 
 /// No request was sent; the same may succeed after `remaining`.

@@ -204,6 +204,26 @@ async fn refusal_after_a_lost_answer_keeps_the_pending_refresh() {
 }
 
 #[tokio::test]
+async fn first_refusal_after_many_web_pages_is_followed_by_its_shortest_pause() {
+    let fixture = Fixture::expired(&[Fault::Says(200, "<html>sign in</html>"); 9]).await;
+    let start = fixture.clock.wall();
+    for _ in 0..9 {
+        fixture.session().token().await.unwrap_err();
+        fixture.clock.advance(fixture.pause().await.unsigned_abs());
+    }
+    let refusal = Fault::Says(400, r#"{"error":"invalid_request"}"#);
+    fixture.server.fault(refusal);
+    fixture.server.fault(refusal);
+    fixture.session().token().await.unwrap_err();
+    assert_eq!((fixture.server.posts(), fixture.pause().await), (10, 901));
+    let refused = RefusedRefresh::from_record(&fixture.record().await).unwrap();
+    assert_eq!(refused.since().as_unix_seconds(), start, "the first page");
+    fixture.clock.advance(901);
+    fixture.session().token().await.unwrap_err();
+    assert_eq!(fixture.pause().await, 1_801);
+}
+
+#[tokio::test]
 async fn pause_ends_when_another_process_has_a_new_grant() {
     let refusal = Fault::Says(400, r#"{"error":"invalid_target"}"#);
     let fixture = Fixture::expired(&[refusal]).await;

@@ -248,10 +248,31 @@ async fn refresh_answered_with_a_web_page_requires_a_sign_in_and_is_repeated_soo
         let refused = RefusedRefresh::from_record(&record).unwrap();
         assert_eq!(fixture.clock.wall() - refused.since().as_unix_seconds(), 7);
         assert_eq!(record.grant, before.grant);
+        // A user does not wait for the minute of a third post, but for the six seconds of the second.
         let session = fixture.session();
         session.retry_refused_refresh();
+        let error = session.token().await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::RefreshRequestRefused, "{body}");
+        assert_eq!(fixture.server.posts(), 2, "{body}");
+        fixture.clock.advance(2);
         assert_eq!(serial(&session.token().await.unwrap()), 2, "{body}");
+        assert_eq!(fixture.clock.sleeps(), [5_000], "{body}");
     }
+}
+
+#[tokio::test]
+async fn web_page_and_other_settings_are_followed_by_a_refresh_after_six_seconds() {
+    let mut fixture = Fixture::expired(&[Fault::Says(200, "<html>sign in</html>"); 2]).await;
+    fixture.session().token().await.unwrap_err();
+    fixture.clock.advance(7);
+    fixture.session().token().await.unwrap_err();
+    assert!(fixture.pause().await > 40);
+    fixture.settings.refresh_scope = true;
+    fixture.session().token().await.unwrap_err();
+    assert_eq!(fixture.server.posts(), 2);
+    fixture.clock.advance(2);
+    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+    assert_eq!(fixture.clock.sleeps(), [5_000]);
 }
 
 #[tokio::test]

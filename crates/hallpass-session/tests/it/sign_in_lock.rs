@@ -3,10 +3,11 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use hallpass_core::{
-    CredentialStore, Diagnostic as _, Hint, Remedy, Scopes, SignInReason, store::LockKind,
+    Clock as _, CredentialStore, Diagnostic as _, Hint, Remedy, Scopes, SignInReason,
+    store::{Guard, LockKind},
 };
 use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, Token};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     fakes::TestStore,
@@ -95,6 +96,58 @@ async fn kept_grant_does_not_count_as_a_new_one_after_a_denied_sign_in() {
         assert_eq!(token.unwrap_err().remedy(), Remedy::SignIn);
     }
     assert_eq!(fixture.authorizer.calls(), 1);
+}
+
+/// A sign-in that waits for the sign-in lock, which is held until the guard is dropped.
+async fn start_waiting(fixture: &Fixture) -> (Guard, JoinHandle<Result<Token, SessionError>>) {
+    let locks = TestStore::count(&fixture.store.locks);
+    let lock = fixture
+        .store
+        .lock(&fixture.key, LockKind::SignIn, Duration::ZERO)
+        .await
+        .unwrap();
+    let session = fixture.session();
+    let waiting = tokio::spawn(async move { session.sign_in(SignInRequest::default()).await });
+    // The test's own lock, the one that was taken, and the one that is waited for.
+    fixture.store.locking.arrived(locks + 3).await;
+    (lock, waiting)
+}
+
+#[tokio::test]
+async fn new_grant_with_the_same_access_token_counts_as_a_sign_in() {
+    let fixture = Fixture::signed_in().await;
+    let (lock, waiting) = start_waiting(&fixture).await;
+    // The server gives the token that it gave before, for longer.
+    fixture.clock.advance(60);
+    let mut record = fixture.record().await;
+    let grant = record.grant.as_mut().unwrap();
+    grant.obtained_at = fixture.clock.now();
+    grant.expires_at = Some(
+        fixture
+            .clock
+            .now()
+            .saturating_add(Duration::from_secs(3_600)),
+    );
+    fixture.replace(record).await;
+    drop(lock);
+    assert_eq!(serial(&waiting.await.unwrap().unwrap()), 1);
+    assert_eq!(fixture.authorizer.calls(), 0);
+}
+
+#[tokio::test]
+async fn refresh_does_not_count_as_the_sign_in_of_another_process() {
+    let fixture = Fixture::signed_in().await;
+    let mut record = fixture.record().await;
+    record.registration.as_mut().unwrap().proven_at = Some(fixture.clock.now());
+    fixture.replace(record).await;
+    let (lock, waiting) = start_waiting(&fixture).await;
+    fixture.clock.advance(3_600);
+    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+    drop(lock);
+    let error = waiting.await.unwrap().unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "another process's sign-in failed");
+    assert_eq!(fixture.authorizer.calls(), 0);
 }
 
 #[tokio::test]

@@ -209,3 +209,34 @@ async fn login_that_fails_forgets_the_scopes_of_the_refused_call() {
     let scopes: Vec<&str> = asked.iter().map(|(_, scopes, _)| scopes.as_str()).collect();
     assert_eq!(scopes, ["a b w", ""]);
 }
+
+/// The scopes that are remembered after calls that are refused for want of these, one call after the other.
+async fn remembered(calls: &[String]) -> Scopes {
+    let fixture = Fixture::signed_in().await;
+    let (store, http) = (fixture.store.clone(), fixture.server.clone());
+    let session = Session::builder(fixture.key.clone(), fixture.settings.clone(), store, http)
+        .clock(fixture.clock.clone() as _)
+        .build()
+        .unwrap();
+    let refused = session.token().await.unwrap();
+    for scopes in calls {
+        let challenge = insufficient(scopes);
+        let ended = session.handle_challenge(Some(&refused), &challenge).await;
+        ended.unwrap_err();
+    }
+    fixture.record().await.grant.unwrap().refused_scopes
+}
+
+#[tokio::test]
+async fn remembered_scopes_have_a_limit() {
+    let many = |call| Vec::from_iter((0..20).map(|n| format!("{call}.{n}"))).join(" ");
+    let mut calls = vec!["first".to_owned(), "x".repeat(5_000)];
+    calls.extend((0..20).map(many));
+    let kept = remembered(&calls).await;
+    assert_eq!(kept.iter().count(), 64, "{kept}");
+    assert!(kept.contains("first") && kept.contains("0.0"), "{kept}");
+
+    let long = |n| format!("{n}{}", "y".repeat(999));
+    let kept = remembered(&Vec::from_iter((0..9).map(long))).await;
+    assert_eq!(kept.iter().count(), 4, "{kept}");
+}
