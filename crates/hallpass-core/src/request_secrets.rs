@@ -48,6 +48,8 @@ const MIN_REMOVED: usize = 4;
 const MIN_CUT: usize = 6;
 /// The shortest secret that is in no error code by chance.
 const MIN_IN_WORD: usize = 8;
+/// How many secrets of an answer itself count: an error has few.
+const MAX_ANSWERED: usize = 32;
 /// The shortest value of a URL's query that counts as a secret.
 const MIN_QUERY_VALUE: usize = 8;
 
@@ -126,25 +128,25 @@ impl RequestSecrets {
         if let Some(answer) = answer {
             add_answered(answer, &mut secrets);
         }
-        remove(&secrets, text)
+        remove(&secrets.0, text)
     }
 
     /// The JSON without the secrets in its texts; `None` where it holds none.
     pub fn remove_from_json(&self, json: &Value) -> Option<Value> {
-        let clean = clean_json(&self.values(), json);
+        let clean = clean_json(&self.values().0, json);
         (clean != *json).then_some(clean)
     }
 
     /// Whether a word is one of them, or holds one that is in no word by chance.
     pub fn are_in_word(&self, word: &str) -> bool {
         let word = word.to_ascii_lowercase();
-        self.values().iter().any(|value| {
+        self.values().0.iter().any(|value| {
             let value = String::from_utf8_lossy(value).to_ascii_lowercase();
             word == value || value.len() >= MIN_IN_WORD && word.contains(&value)
         })
     }
 
-    fn values(&self) -> Vec<Vec<u8>> {
+    fn values(&self) -> Secrets {
         let mut values = Secrets::default();
         let Sent { headers, uri, form } = &*self.0;
         for (name, value) in headers {
@@ -165,7 +167,7 @@ impl RequestSecrets {
                 values.add(value.as_bytes());
             }
         }
-        values.0
+        values
     }
 }
 
@@ -229,21 +231,31 @@ impl Secrets {
     }
 }
 
-/// The members of an answer that hold secrets by their names.
-fn add_answered(answer: &Value, secrets: &mut Vec<Vec<u8>>) {
+/// Adds the members of an answer that hold secrets by their names, up to [`MAX_ANSWERED`].
+fn add_answered(answer: &Value, secrets: &mut Secrets) {
+    let most = secrets.0.len() + MAX_ANSWERED;
+    add_members(answer, secrets, most);
+}
+
+fn add_members(answer: &Value, secrets: &mut Secrets, most: usize) {
     const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "device_code"];
+    if secrets.0.len() >= most {
+        return;
+    }
     match answer {
         Value::Object(members) => {
             for (name, value) in members {
                 match value {
                     Value::String(text) if NAMES.iter().any(|it| name.ends_with(it)) => {
-                        secrets.push(text.clone().into_bytes());
+                        if secrets.0.len() < most {
+                            secrets.add(text.as_bytes());
+                        }
                     }
-                    value => add_answered(value, secrets),
+                    value => add_members(value, secrets, most),
                 }
             }
         }
-        Value::Array(values) => values.iter().for_each(|it| add_answered(it, secrets)),
+        Value::Array(values) => values.iter().for_each(|it| add_members(it, secrets, most)),
         _ => {}
     }
 }

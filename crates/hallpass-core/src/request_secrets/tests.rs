@@ -259,3 +259,28 @@ fn debug_shows_no_secret() {
     let secrets = post(form("code", "canary-4711"), &[]);
     assert_eq!(format!("{secrets:?}"), "RequestSecrets(redacted)");
 }
+
+#[test]
+fn empty_member_of_an_answer_leaves_the_words() {
+    let secrets = post(String::new(), &[]);
+    let answer = json!({ "message": "no: x", "token": "" });
+    let shown = secrets.remove_from("no: x", Some(&answer));
+    assert_eq!(shown.as_deref(), Some("no: x"));
+}
+
+#[test]
+fn answer_with_very_many_secrets_costs_no_more_than_one_with_few() {
+    let secrets = post(String::new(), &[]);
+    let answer = |distinct: usize| {
+        let members = (0..20_000).map(|at| json!({ "token": format!("value-{}", at % distinct) }));
+        json!({ "error": "no: x", "data": members.collect::<Vec<_>>() })
+    };
+    let mut values = Secrets::default();
+    add_answered(&answer(1), &mut values);
+    assert_eq!(values.0, [b"value-0"]);
+    let mut values = Secrets::default();
+    add_answered(&answer(20_000), &mut values);
+    assert_eq!(values.0.len(), MAX_ANSWERED);
+    let shown = secrets.remove_from("no: value-1", Some(&answer(20_000)));
+    assert_eq!(shown.as_deref(), Some("no: …"));
+}
