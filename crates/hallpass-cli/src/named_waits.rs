@@ -45,4 +45,8 @@ impl HttpClient for NamedWaits {
         }
         Box::pin(async move { self.output.while_silent(&url, answer).await })
     }
+
+    fn attaches_secrets(&self) -> bool {
+        self.below.attaches_secrets()
+    }
 }

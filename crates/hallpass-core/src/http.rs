@@ -29,11 +29,36 @@ pub trait HttpClient: Send + Sync + fmt::Debug {
         request: Request<Bytes>,
         options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>>;
+
+    /// Whether each response's extensions hold the [`RequestSecrets`] of what was sent. Where they don't,
+    /// the headers of each request are copied before it is sent.
+    fn attaches_secrets(&self) -> bool {
+        false
+    }
 }
 
 impl dyn HttpClient + '_ {
+    /// As [`HttpClient::open`]; the response's extensions hold the request's [`RequestSecrets`], which its
+    /// words are shown without.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::open`].
+    pub async fn open_with_secrets(
+        &self,
+        request: Request<Bytes>,
+        options: RequestOptions,
+    ) -> Result<Response<Body>, HttpError> {
+        let secrets = (!self.attaches_secrets()).then(|| RequestSecrets::new(&request));
+        let mut response = self.open(request, options).await?;
+        if let Some(secrets) = secrets {
+            secrets.attach(response.extensions_mut());
+        }
+        Ok(response)
+    }
+
     /// Sends `request` and reads the whole body, up to the cap of `options`. The response's extensions
-    /// hold the request's [`RequestSecrets`], which its words are shown without.
+    /// hold the request's [`RequestSecrets`].
     ///
     /// # Errors
     ///
@@ -45,9 +70,8 @@ impl dyn HttpClient + '_ {
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
         let (target, body_cap) = (options.target, options.body_cap);
-        let secrets = RequestSecrets::new(&request);
-        let (mut head, mut body) = self.open(request, options).await?.into_parts();
-        secrets.attach(&mut head.extensions);
+        let response = self.open_with_secrets(request, options).await?;
+        let (head, mut body) = response.into_parts();
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;

@@ -6,10 +6,14 @@
 //! from the text itself.
 
 mod decoding;
+mod search;
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri,
@@ -18,13 +22,13 @@ use http::{
 use serde_json::Value;
 use url::form_urlencoded;
 
-use self::decoding::Decoded;
+use self::search::Search;
 use crate::sanitize::is_printable;
 
 /// The secrets of one request, to be removed from what its answer says.
 ///
 /// An HTTP client that adds headers of its own puts them into the extensions of the response;
-/// [`HttpClient::fetch`](crate::HttpClient) does it for all others. `Debug` shows nothing of them.
+/// [`HttpClient::open_with_secrets`](crate::HttpClient) does it for all others. `Debug` shows nothing of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RequestSecrets(Arc<Sent>);
 
@@ -40,19 +44,49 @@ struct Sent {
 const MAX_READ: usize = 4 * 1024;
 /// How often a text may be encoded: a form in JSON in base64.
 const MAX_ENCODINGS: usize = 3;
-/// A longer text is read in one encoding: the time that it takes has a limit.
-const MAX_ENCODED: usize = 64 * 1024;
+/// Nothing of a longer text is shown.
+const MAX_TEXT: usize = 64 * 1024;
+/// How many bytes are looked at for one message, in all its encodings. Nothing is shown of what is left
+/// then: neither time nor memory depend on what a server sends.
+const MAX_WORK: usize = 1024 * 1024;
+/// Of longer errors the codes alone are left.
+const MAX_ERRORS: usize = 1024 * 1024;
 /// A shorter secret may stand in any word by chance. Where it is a word of its own, nothing is shown.
 const MIN_REMOVED: usize = 4;
 /// The shortest beginning of a secret that counts at the end of a text, where it was cut off.
 const MIN_CUT: usize = 6;
-/// The shortest secret that is in no error code by chance.
+/// The shortest secret that is in no error code, and in no words without their blanks, by chance.
 const MIN_IN_WORD: usize = 8;
+/// How many secrets of an answer itself count: an error has few.
+const MAX_ANSWERED: usize = 32;
 /// The shortest value of a URL's query that counts as a secret.
 const MIN_QUERY_VALUE: usize = 8;
 
 /// What stands for a removed value.
 const REMOVED: char = '…';
+
+/// What servers read as well: without its padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Parts of the names of headers that hold credentials. Of other headers a short value says nothing:
+/// `last-event-id: 5`.
+const CREDENTIAL_NAMES: [&str; 7] = [
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "password",
+    "secret",
+    "token",
+];
+
+/// Members of a JSON-RPC error, which a host reads by their names.
+const ERROR_MEMBERS: [&str; 3] = ["code", "message", "data"];
 
 /// Headers that are the same for every client.
 static PUBLIC_HEADERS: [HeaderName; 12] = [
@@ -126,25 +160,37 @@ impl RequestSecrets {
         if let Some(answer) = answer {
             add_answered(answer, &mut secrets);
         }
-        remove(&secrets, text)
+        let line: String = one_line(text).take(MAX_READ).collect();
+        let hidden = Search::new(&secrets).find(&line)?;
+        let clean = without(&line, &hidden);
+        let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
+        clean.contains(char::is_alphanumeric).then_some(clean)
     }
 
-    /// The JSON without the secrets in its texts; `None` where it holds none.
-    pub fn remove_from_json(&self, json: &Value) -> Option<Value> {
-        let clean = clean_json(&self.values(), json);
-        (clean != *json).then_some(clean)
+    /// Each JSON-RPC error of one message without the secrets in its strings, and otherwise as it is;
+    /// `None` for one that holds none. Long errors are left with their codes alone.
+    pub fn remove_from_errors(&self, errors: &[&str]) -> Vec<Option<String>> {
+        if errors.iter().map(|error| error.len()).sum::<usize>() > MAX_ERRORS {
+            return errors.iter().map(|error| Some(code_alone(error))).collect();
+        }
+        let secrets = self.values();
+        let mut search = Search::new(&secrets);
+        errors
+            .iter()
+            .map(|error| search.clean_json(error))
+            .collect()
     }
 
     /// Whether a word is one of them, or holds one that is in no word by chance.
     pub fn are_in_word(&self, word: &str) -> bool {
         let word = word.to_ascii_lowercase();
-        self.values().iter().any(|value| {
+        self.values().0.iter().any(|value| {
             let value = String::from_utf8_lossy(value).to_ascii_lowercase();
             word == value || value.len() >= MIN_IN_WORD && word.contains(&value)
         })
     }
 
-    fn values(&self) -> Vec<Vec<u8>> {
+    fn values(&self) -> Secrets {
         let mut values = Secrets::default();
         let Sent { headers, uri, form } = &*self.0;
         for (name, value) in headers {
@@ -153,7 +199,8 @@ impl RequestSecrets {
             }
         }
         if let Some((user, _)) = uri.authority().and_then(|it| it.as_str().rsplit_once('@')) {
-            values.add_encoded(user.rsplit(':').next().unwrap_or_default().as_bytes());
+            let password = user.split_once(':').map_or(user, |(_, password)| password);
+            values.add_encoded(password.as_bytes());
         }
         for (_, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             if value.len() >= MIN_QUERY_VALUE {
@@ -165,7 +212,7 @@ impl RequestSecrets {
                 values.add(value.as_bytes());
             }
         }
-        values.0
+        values
     }
 }
 
@@ -187,13 +234,25 @@ impl Secrets {
         self.0.push(value.to_owned());
         // As it looks in a line.
         if let Ok(text) = std::str::from_utf8(value) {
-            self.add(one_line(text).as_bytes());
+            self.add(one_line(text).collect::<String>().as_bytes());
+        }
+    }
+
+    /// Adds a value of so many bytes or more.
+    fn add_from(&mut self, min: usize, value: &[u8]) {
+        if value.trim_ascii().len() >= min {
+            self.add(value);
         }
     }
 
     fn add_header(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let may_be_short = value.is_sensitive()
+            || CREDENTIAL_NAMES
+                .iter()
+                .any(|part| name.as_str().contains(part));
+        let min = if may_be_short { 1 } else { MIN_REMOVED };
         let value = value.as_bytes();
-        self.add(value);
+        self.add_from(min, value);
         if *name == COOKIE {
             for cookie in value.split(|byte| *byte == b';') {
                 let mut halves = cookie.splitn(2, |byte| *byte == b'=');
@@ -206,12 +265,12 @@ impl Secrets {
             return;
         };
         let (scheme, credentials) = value.split_at(space);
-        self.add(credentials);
+        self.add_from(min, credentials);
         let is_authorization = [AUTHORIZATION, PROXY_AUTHORIZATION].contains(name);
         if !is_authorization || !scheme.eq_ignore_ascii_case(b"basic") {
             return;
         }
-        let Ok(pair) = STANDARD.decode(credentials.trim_ascii()) else {
+        let Ok(pair) = BASE64.decode(credentials.trim_ascii()) else {
             return;
         };
         self.add(&pair);
@@ -229,67 +288,51 @@ impl Secrets {
     }
 }
 
-/// The members of an answer that hold secrets by their names.
-fn add_answered(answer: &Value, secrets: &mut Vec<Vec<u8>>) {
+/// Adds the members of an answer that hold secrets by their names, up to [`MAX_ANSWERED`].
+fn add_answered(answer: &Value, secrets: &mut Secrets) {
+    let most = secrets.0.len() + MAX_ANSWERED;
+    add_members(answer, secrets, most);
+}
+
+fn add_members(answer: &Value, secrets: &mut Secrets, most: usize) {
     const NAMES: [&str; 5] = ["token", "secret", "password", "assertion", "device_code"];
+    if secrets.0.len() >= most {
+        return;
+    }
     match answer {
         Value::Object(members) => {
             for (name, value) in members {
                 match value {
                     Value::String(text) if NAMES.iter().any(|it| name.ends_with(it)) => {
-                        secrets.push(text.clone().into_bytes());
+                        if secrets.0.len() < most {
+                            secrets.add(text.as_bytes());
+                        }
                     }
-                    value => add_answered(value, secrets),
+                    value => add_members(value, secrets, most),
                 }
             }
         }
-        Value::Array(values) => values.iter().for_each(|it| add_answered(it, secrets)),
+        Value::Array(values) => values.iter().for_each(|it| add_members(it, secrets, most)),
         _ => {}
     }
 }
 
-/// The JSON with what is left of each text in it, names included.
-fn clean_json(secrets: &[Vec<u8>], json: &Value) -> Value {
-    let clean = |text: &String| match find(secrets, text) {
-        Some(hidden) => without(text, &hidden),
-        None => REMOVED.to_string(),
-    };
-    match json {
-        Value::String(text) => clean(text).into(),
-        Value::Array(values) => values.iter().map(|it| clean_json(secrets, it)).collect(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| (clean(name), clean_json(secrets, value)))
-            .collect(),
-        other => other.clone(),
+/// A JSON-RPC error that says no more than its code.
+fn code_alone(error: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Code {
+        code: i64,
     }
-}
-
-fn remove(secrets: &[Vec<u8>], text: &str) -> Option<String> {
-    let line: String = one_line(text).chars().take(MAX_READ).collect();
-    let clean = without(&line, &find(secrets, &line)?);
-    let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    clean.contains(char::is_alphanumeric).then_some(clean)
+    const INTERNAL_ERROR: i64 = -32603;
+    let code = serde_json::from_str::<Code>(error).map_or(INTERNAL_ERROR, |error| error.code);
+    format!(r#"{{"code":{code},"message":"{REMOVED}"}}"#)
 }
 
 /// White space of any kind as spaces, and nothing that does not show.
-fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> impl Iterator<Item = char> {
     text.chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .filter(|&c| is_printable(c))
-        .collect()
-}
-
-/// Which bytes of the text a secret is made from; `None` where a short one stands in it.
-fn find(secrets: &[Vec<u8>], text: &str) -> Option<Vec<bool>> {
-    let mut hidden = vec![false; text.len()];
-    let plain = Decoded::plain(text);
-    let encodings = if text.len() <= MAX_ENCODED {
-        MAX_ENCODINGS
-    } else {
-        1
-    };
-    mark(secrets, &plain, encodings, &mut hidden).then_some(hidden)
 }
 
 fn without(text: &str, hidden: &[bool]) -> String {
@@ -302,47 +345,6 @@ fn without(text: &str, hidden: &[bool]) -> String {
         }
     }
     clean
-}
-
-/// Marks what the secrets in `decoded` are made from. False where a short secret is a word of it.
-fn mark(secrets: &[Vec<u8>], decoded: &Decoded, encodings: usize, hidden: &mut [bool]) -> bool {
-    for secret in secrets {
-        for at in 0..decoded.bytes.len() {
-            let rest = &decoded.bytes[at..];
-            let length = secret.len().min(rest.len());
-            let is_here = rest[..length].iter().zip(secret).all(is_same)
-                && (length == secret.len() || length >= MIN_CUT);
-            if !is_here {
-                continue;
-            }
-            if secret.len() >= MIN_REMOVED {
-                let sources = &decoded.sources[at..at + length];
-                for source in sources {
-                    hidden[source.clone()].fill(true);
-                }
-            } else if decoded.is_text && is_word(&decoded.bytes, at, length) {
-                return false;
-            }
-        }
-    }
-    // Each encoding of the text is read on its own, and what it holds may be encoded again.
-    encodings == 0
-        || decoded
-            .decodings()
-            .iter()
-            .all(|inner| mark(secrets, inner, encodings - 1, hidden))
-}
-
-/// Whether a byte is the secret's: in either case, which also counts for hexadecimal digits, and with a
-/// `+` for a blank as forms have it.
-fn is_same((byte, secret): (&u8, &u8)) -> bool {
-    byte.eq_ignore_ascii_case(secret) || (*byte == b'+' && *secret == b' ')
-}
-
-fn is_word(bytes: &[u8], at: usize, length: usize) -> bool {
-    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-    !is_letter(before) && !is_letter(bytes.get(at + length))
 }
 
 #[cfg(test)]

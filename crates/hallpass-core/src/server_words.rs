@@ -42,7 +42,7 @@ impl ServerWords {
         let body = String::from_utf8_lossy(body);
         let text = body.trim_start_matches('\u{feff}').trim_start();
         if let Ok(value) = serde_json::from_str::<Value>(text) {
-            return Self::clean(said(&value)?, secrets, Some(&value));
+            return Self::clean(error_text(&value)?, secrets, Some(&value));
         }
         if text.starts_with(['{', '[', '<']) {
             // Broken JSON, or a page: nothing of it is a sentence but the title.
@@ -86,7 +86,7 @@ impl std::error::Error for ServerWords {}
 
 /// The members that say what went wrong, the most telling first: those of OAuth, of MCP, of RFC 9457
 /// and of usual frameworks.
-const TELLING: [&str; 7] = [
+const MESSAGE_MEMBERS: [&str; 7] = [
     "error_description",
     "message",
     "detail",
@@ -96,13 +96,13 @@ const TELLING: [&str; 7] = [
     "title",
 ];
 
-fn said(value: &Value) -> Option<&str> {
+fn error_text(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),
-        Value::Array(values) => said(values.first()?),
-        Value::Object(members) => TELLING
+        Value::Array(values) => error_text(values.first()?),
+        Value::Object(members) => MESSAGE_MEMBERS
             .iter()
-            .find_map(|name| members.get(*name).and_then(said)),
+            .find_map(|name| members.get(*name).and_then(error_text)),
         _ => None,
     }
 }

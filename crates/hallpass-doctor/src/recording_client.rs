@@ -137,6 +137,10 @@ impl HttpClient for RecordingClient {
             answer
         })
     }
+
+    fn attaches_secrets(&self) -> bool {
+        self.0.below.attaches_secrets()
+    }
 }
 
 /// The moment at which an answer was made (RFC 9110 §6.6.1).

@@ -164,10 +164,9 @@ impl Client {
         *answer.status_mut() = response.status();
         *answer.version_mut() = response.version();
         *answer.headers_mut() = response.headers().clone();
-        let mut sent = request.headers().clone();
-        self.0.fill_in(&target.origin, &mut sent);
-        RequestSecrets::from_parts(sent, request.uri(), request.body())
-            .attach(answer.extensions_mut());
+        let (mut sent, body) = request.into_parts();
+        self.0.fill_in(&target.origin, &mut sent.headers);
+        RequestSecrets::from_parts(sent.headers, &sent.uri, &body).attach(answer.extensions_mut());
         let body = LimitedBody::new(response, policy, total, target.url);
         Ok(answer.map(|()| Body::new(body)))
     }
@@ -264,6 +263,10 @@ impl HttpClient for Client {
         policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         Box::pin(self.exchange(request, policy))
+    }
+
+    fn attaches_secrets(&self) -> bool {
+        true
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    HttpClient, HttpError, RequestSecrets, ServerUrl,
+    HttpClient, HttpError, ServerUrl,
     http::{HttpErrorKind, Redirects, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
@@ -93,9 +93,8 @@ impl Endpoint {
         let mut followed = 0;
         loop {
             let hop = hop(request, &url, authorization)?;
-            let secrets = RequestSecrets::new(&hop);
-            let mut response = self.http.open(hop, self.options_for(request)).await?;
-            secrets.attach(response.extensions_mut());
+            let options = self.options_for(request);
+            let response = self.http.open_with_secrets(hop, options).await?;
             authorization.record_response(&url, response.headers());
             if !is_redirect(response.status()) {
                 return Ok(Response::new(response, url));

@@ -64,11 +64,13 @@ impl SseConnection {
     ) -> Result<Self, SseError> {
         let response = server.send(&Request::stream(), interactivity).await?;
         if !response.status().is_success() {
-            return Err(SseError::Status(UnexpectedStatus::new(&response)));
+            return Err(SseError::Status(
+                UnexpectedStatus::new(&response).without_secrets(),
+            ));
         }
         let source = InvalidMessage::new(&response);
         if response.content() != Content::Events {
-            return Err(SseError::NoStream(source));
+            return Err(SseError::NoStream(source.without_secrets()));
         }
         let url = response.url().clone();
         let mut events = response.events(server.max_message_bytes());

@@ -16,7 +16,7 @@ pub struct InvalidMessage {
     url: Url,
     reason: &'static str,
     words: Option<ServerWords>,
-    /// Of the request, to be removed from the words.
+    /// Of the request, to be removed from the words; `None` once these are there.
     secrets: Option<RequestSecrets>,
     is_other_media_type: bool,
 }
@@ -67,6 +67,13 @@ impl InvalidMessage {
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
         self.words = ServerWords::in_body(body, self.secrets.as_ref());
+        self.without_secrets()
+    }
+
+    /// Without the secrets of the request, which an error that is kept must not keep.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        self.secrets = None;
         self
     }
 }

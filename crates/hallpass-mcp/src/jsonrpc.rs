@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use hallpass_core::RequestSecrets;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 pub use self::envelope::Malformed;
 
@@ -128,17 +128,33 @@ impl Message {
         matches!(part, Some(Kind::Response { is_error: true, .. }))
     }
 
-    /// An error that does not repeat what its request carried: a host shows it and logs it. Any other
-    /// message stays as it is.
+    /// The message with errors that do not repeat what the request carried: a host shows them and logs
+    /// them. All else stays as it is written.
     #[must_use]
     pub fn without_secrets(self, secrets: Option<&RequestSecrets>) -> Self {
-        let clean = secrets.filter(|_| self.is_error()).and_then(|secrets| {
-            let mut message: Value = serde_json::from_slice(&self.bytes).ok()?;
-            let error = message.get_mut("error")?;
-            *error = secrets.remove_from_json(error)?;
-            Self::parse(message.to_string().into()).ok()
-        });
-        clean.unwrap_or(self)
+        let Some(secrets) = secrets else {
+            return self;
+        };
+        let errors: Vec<&str> = self.parts.iter().filter_map(Part::error).collect();
+        if errors.is_empty() {
+            return self;
+        }
+        let mut clean = Vec::new();
+        let mut copied = 0;
+        for (error, without) in errors.iter().zip(secrets.remove_from_errors(&errors)) {
+            // Where the error stands in the message.
+            let begin = error.as_ptr().addr() - self.bytes.as_ptr().addr();
+            if let Some(without) = without {
+                clean.extend_from_slice(&self.bytes[copied..begin]);
+                clean.extend_from_slice(without.as_bytes());
+                copied = begin + error.len();
+            }
+        }
+        if copied == 0 {
+            return self;
+        }
+        clean.extend_from_slice(&self.bytes[copied..]);
+        Self::parse(clean.into()).unwrap_or(self)
     }
 
     /// The message's only part, unless it is a batch.
@@ -173,6 +189,13 @@ impl Part {
             Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
             Kind::Response { .. } => None,
         }
+    }
+
+    /// The JSON text of its error.
+    fn error(&self) -> Option<&str> {
+        let is_error = matches!(self.kind, Kind::Response { is_error: true, .. });
+        let body = is_error.then(|| std::str::from_utf8(&self.body));
+        body?.ok()
     }
 
     /// The JSON text of a member of its parameters, or of its result.

@@ -14,7 +14,7 @@ pub struct UnexpectedStatus {
     url: String,
     retry_after: Option<String>,
     words: Option<ServerWords>,
-    /// Of the request, to be removed from the words.
+    /// Of the request, to be removed from the words; `None` once these are there.
     secrets: Option<RequestSecrets>,
 }
 
@@ -45,6 +45,13 @@ impl UnexpectedStatus {
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
         self.words = ServerWords::in_body(body, self.secrets.as_ref());
+        self.without_secrets()
+    }
+
+    /// Without the secrets of the request, which an error that is kept must not keep.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        self.secrets = None;
         self
     }
 

@@ -121,8 +121,9 @@ pub(crate) fn without_secrets(
         return message;
     };
     let clean = secrets.and_then(|secrets| {
-        let clean = secrets.remove_from_json(&serde_json::to_value(&error.error).ok()?)?;
-        serde_json::from_value(clean).ok()
+        let json = serde_json::to_string(&error.error).ok()?;
+        let clean = secrets.remove_from_errors(&[&json]).pop()??;
+        serde_json::from_str(&clean).ok()
     });
     if let Some(clean) = clean {
         error.error = clean;
@@ -252,11 +253,11 @@ fn failure(response: &Response) -> RmcpError {
 }
 
 fn unexpected(status: UnexpectedStatus) -> RmcpError {
-    StreamableHttpError::Client(Error::UnexpectedStatus(status))
+    StreamableHttpError::Client(Error::UnexpectedStatus(status.without_secrets()))
 }
 
 fn invalid_message(invalid: InvalidMessage) -> RmcpError {
-    StreamableHttpError::Client(Error::InvalidMessage(invalid))
+    StreamableHttpError::Client(Error::InvalidMessage(invalid.without_secrets()))
 }
 
 fn error_in(body: &[u8]) -> Option<ErrorData> {

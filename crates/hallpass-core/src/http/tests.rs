@@ -77,3 +77,36 @@ fn whole_body_is_one_chunk() {
     assert_eq!(crate::block_on(body.chunk()).unwrap().unwrap(), "abc");
     assert!(crate::block_on(body.chunk()).is_none());
 }
+
+/// A client that says whether it attaches the secrets of requests, and leaves it.
+#[derive(Debug)]
+struct Attaching(bool);
+
+impl HttpClient for Attaching {
+    fn open(
+        &self,
+        _: Request<Bytes>,
+        _: RequestOptions,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        Box::pin(async { Ok(Response::new(Body::whole("x"))) })
+    }
+
+    fn attaches_secrets(&self) -> bool {
+        self.0
+    }
+}
+
+#[test]
+fn headers_of_a_request_are_copied_only_where_the_client_attaches_none() {
+    let server = ServerUrl::parse("https://mcp.example/mcp").unwrap();
+    for attaches in [true, false] {
+        let client: &dyn HttpClient = &Attaching(attaches);
+        let request = Request::get("https://as.example/").header("x-key", "canary-4711");
+        let request = request.body(Bytes::new()).unwrap();
+        let fetched = client.fetch(request, RequestOptions::metadata(&server));
+        let fetched = crate::block_on(fetched).unwrap();
+        let secrets = RequestSecrets::of_response(fetched.extensions());
+        let is_copied = secrets.is_some_and(|secrets| secrets.are_in_word("canary-4711"));
+        assert_eq!(is_copied, !attaches);
+    }
+}

@@ -7,9 +7,25 @@ use std::ops::Range;
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
     /// The bytes of the text that each byte is made from.
-    pub(super) sources: Vec<Range<usize>>,
+    pub(super) sources: Vec<Source>,
     /// Whether it reads as a text, and not as what base64 makes of any word.
     pub(super) is_text: bool,
+    /// Whether white space was removed last: its words are one.
+    pub(super) is_unbroken: bool,
+}
+
+/// From which byte of the text, and to before which one.
+#[derive(Clone, Copy)]
+pub(super) struct Source {
+    begin: u32,
+    end: u32,
+}
+
+impl Source {
+    pub(super) fn range(self) -> Range<usize> {
+        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        place(self.begin)..place(self.end)
+    }
 }
 
 /// Reads the escape that a text begins with: how long it is, and what it stands for.
@@ -21,26 +37,49 @@ const MIN_BASE64: usize = 6;
 impl Decoded {
     /// The text itself.
     pub(super) fn plain(text: &str) -> Self {
+        let sources = (0..).zip(1..).map(|(begin, end)| Source { begin, end });
         Self {
             bytes: text.as_bytes().to_owned(),
-            sources: (0..text.len()).map(|at| at..at + 1).collect(),
-            is_text: true,
+            sources: sources.take(text.len()).collect(),
+            ..Self::empty()
         }
     }
 
-    /// The text with one more encoding removed: each that there is in it.
-    pub(super) fn decodings(&self) -> Vec<Self> {
-        if !self.is_text {
-            return Vec::new();
+    /// The text as it was before it was wrapped; `None` where it has no white space.
+    pub(super) fn without_white_space(&self) -> Option<Self> {
+        if !self.is_text || !self.bytes.iter().any(u8::is_ascii_whitespace) {
+            return None;
         }
-        let escapes: [Escape; 2] = [json_escape, html_escape];
-        let mut decodings: Vec<_> = escapes
-            .into_iter()
-            .filter_map(|escape| self.unescape(escape))
-            .collect();
-        decodings.extend(self.percent_decoded());
-        self.add_base64(&mut decodings);
-        decodings
+        let mut unbroken = Self {
+            is_unbroken: true,
+            ..Self::empty()
+        };
+        for (byte, source) in self.bytes.iter().zip(&self.sources) {
+            if !byte.is_ascii_whitespace() {
+                unbroken.push(*byte, *source);
+            }
+        }
+        Some(unbroken)
+    }
+
+    /// Gives `visit` the text with one more encoding removed, for each that there is in it: one at a
+    /// time, since each may be as long as the text.
+    pub(super) fn each_decoding(&self, visit: &mut dyn FnMut(Self) -> Option<()>) -> Option<()> {
+        if !self.is_text {
+            return Some(());
+        }
+        let escapes: [(u8, Escape); 2] = [(b'\\', json_escape), (b'&', html_escape)];
+        for (first, escape) in escapes {
+            if self.bytes.contains(&first)
+                && let Some(decoded) = self.unescape(escape)
+            {
+                visit(decoded)?;
+            }
+        }
+        if let Some(decoded) = self.percent_decoded() {
+            visit(decoded)?;
+        }
+        self.each_base64(visit)
     }
 
     fn empty() -> Self {
@@ -48,20 +87,27 @@ impl Decoded {
             bytes: Vec::new(),
             sources: Vec::new(),
             is_text: true,
+            is_unbroken: false,
         }
     }
 
-    fn push(&mut self, byte: u8, source: Range<usize>) {
+    fn push(&mut self, byte: u8, source: Source) {
         self.bytes.push(byte);
         self.sources.push(source);
     }
 
     /// What the bytes from `first` to before `end` are made from.
-    fn source(&self, first: usize, end: usize) -> Range<usize> {
-        self.sources[first].start..self.sources[end - 1].end
+    fn source(&self, first: usize, end: usize) -> Source {
+        Source {
+            begin: self.sources[first].begin,
+            end: self.sources[end - 1].end,
+        }
     }
 
     fn percent_decoded(&self) -> Option<Self> {
+        if !self.bytes.contains(&b'%') {
+            return None;
+        }
         let mut decoded = Self::empty();
         let mut at = 0;
         while let Some(&byte) = self.bytes.get(at) {
@@ -83,7 +129,7 @@ impl Decoded {
             if let Some((length, c)) = escape(&self.bytes[at..]) {
                 let source = self.source(at, at + length);
                 for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                    decoded.push(byte, source.clone());
+                    decoded.push(byte, source);
                 }
                 at += length;
             } else {
@@ -96,17 +142,20 @@ impl Decoded {
 
     /// Each run of base64's characters, from each of the four places where a group may begin: letters
     /// that belong to no base64 may stand before it.
-    fn add_base64(&self, decodings: &mut Vec<Self>) {
+    fn each_base64(&self, visit: &mut dyn FnMut(Self) -> Option<()>) -> Option<()> {
         let mut at = 0;
         while at < self.bytes.len() {
             let digits = self.bytes[at..].iter();
             let length = digits.take_while(|byte| sextet(**byte).is_some()).count();
             if length >= MIN_BASE64 {
                 let run = at..at + length;
-                decodings.extend((0..4).map(|skip| self.base64(run.start + skip..run.end)));
+                for skip in 0..4 {
+                    visit(self.base64(run.start + skip..run.end))?;
+                }
             }
             at += length + 1;
         }
+        Some(())
     }
 
     fn base64(&self, run: Range<usize>) -> Self {

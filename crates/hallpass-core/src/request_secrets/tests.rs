@@ -1,4 +1,4 @@
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::*;
@@ -84,7 +84,7 @@ fn encodings(text: &str) -> Vec<String> {
 #[track_caller]
 fn check_removed(secrets: &RequestSecrets, secret: &str, text: &str) {
     let shown = secrets.remove_from(text, None);
-    let shown = shown.unwrap_or_default();
+    let shown = shown.unwrap_or_else(|| panic!("nothing of {text:?} is shown"));
     for encoded in encodings(secret) {
         let is_there = shown.to_lowercase().contains(&encoded.to_lowercase());
         assert!(!is_there, "{text:?}: {shown:?} holds {encoded:?}");
@@ -183,6 +183,45 @@ fn headers_cookies_and_query_are_removed() {
 }
 
 #[test]
+fn basic_credentials_without_padding_are_removed() {
+    let basic = STANDARD_NO_PAD.encode("my-client:canary-4711-x");
+    assert_ne!(basic.len() % 4, 0);
+    let secrets = post(
+        String::new(),
+        &[("authorization", &format!("Basic {basic}"))],
+    );
+    check_removed(&secrets, "canary-4711-x", "wrong: canary-4711-x");
+}
+
+#[test]
+fn password_of_the_url_is_removed_whole() {
+    for (user, password) in [
+        ("user:canary-4711:rest", "canary-4711:rest"),
+        ("canary-4711", "canary-4711"),
+    ] {
+        let request = Request::get(format!("https://{user}@as.example/")).body(Bytes::new());
+        let secrets = RequestSecrets::new(&request.unwrap());
+        check_removed(&secrets, "canary-4711", &format!("not {password} but"));
+    }
+}
+
+#[test]
+fn short_value_of_a_header_that_holds_no_credentials_leaves_the_words() {
+    let headers = [("last-event-id", "5"), ("dnt", "1"), ("x-shown", "a b")];
+    let shown = |secrets: &RequestSecrets| secrets.remove_from("5 of 1 is a b", None);
+    assert_eq!(
+        shown(&post(String::new(), &headers)).as_deref(),
+        Some("5 of 1 is a b")
+    );
+    assert_eq!(shown(&post(String::new(), &[("x-api-key", "5")])), None);
+    let mut request = Request::new(Bytes::new());
+    let mut value = HeaderValue::from_static("5");
+    value.set_sensitive(true);
+    request.headers_mut().insert("x-configured", value);
+    assert_eq!(shown(&RequestSecrets::new(&request)), None);
+}
+
+#[test]
 fn short_secret_in_a_text_leaves_no_words() {
     let secrets = post(form("client_secret", "pw"), &[]);
     let shown = |text: &str| secrets.remove_from(text, None);
@@ -230,18 +269,128 @@ fn secret_of_the_answer_itself_is_removed() {
 #[test]
 fn texts_of_json_are_replaced_where_they_repeat_a_secret() {
     let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
-    let clean = secrets.remove_from_json(&json!({
-        "message": "no: Bearer canary-4711",
-        "data": ["canary-4711", { "echo": STANDARD.encode("canary-4711") }, 7, "as it\n was"],
-        "canary-4711": true,
-    }));
+    let clean = clean_json(
+        &secrets,
+        &json!({
+            "message": "no: Bearer canary-4711",
+            "data": ["canary-4711", { "echo": STANDARD.encode("canary-4711") }, 7, "as it\n was"],
+            "canary-4711": true,
+        }),
+    );
     let expected = json!({
         "message": "no: …",
         "data": ["…", { "echo": "…=" }, 7, "as it\n was"],
         "…": true,
     });
     assert_eq!(clean, Some(expected));
-    assert_eq!(secrets.remove_from_json(&json!({ "message": "no" })), None);
+    assert_eq!(clean_json(&secrets, &json!({ "message": "no" })), None);
+}
+
+fn clean_json(secrets: &RequestSecrets, json: &Value) -> Option<Value> {
+    let clean = secrets.remove_from_errors(&[&json.to_string()]).remove(0)?;
+    Some(serde_json::from_str(&clean).unwrap())
+}
+
+#[test]
+fn json_keeps_all_that_is_no_secret_as_it_is_written() {
+    let secrets = post(
+        String::new(),
+        &[
+            ("authorization", "Bearer canary-4711"),
+            ("x-key", "message"),
+        ],
+    );
+    let deep = format!("{}\"canary-4711\"{}", "[".repeat(500), "]".repeat(500));
+    let json = format!(
+        r#"{{ "code":-1, "message" : "a\"canary-4711\\", "data":[1e999, 12345678901234567890123, "\u00e9", "\ud800", {deep}]}}"#
+    );
+    let clean = secrets.remove_from_errors(&[&json, "\"no\""]);
+    let expected = json.replace("canary-4711", "…").replace("\\ud800", "…");
+    assert_eq!(clean, [Some(expected), None]);
+}
+
+/// Cleans an error. It takes half a second; machines that run tests may be busy.
+#[track_caller]
+fn clean_error(secrets: &RequestSecrets, error: &str) -> String {
+    let begin = std::time::Instant::now();
+    let clean = secrets.remove_from_errors(&[error]).remove(0).unwrap();
+    let took = begin.elapsed();
+    assert!(took.as_secs() < 10, "{took:?}");
+    assert!(!clean.contains("canary-4711"));
+    clean
+}
+
+#[test]
+fn hostile_error_ends_soon_and_shows_no_secret() {
+    let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
+    let encoded = STANDARD.encode("%25\\\\u0026&amp; canary-471 Bearer ".repeat(1200));
+    let beginnings = "Bearer canary-471".repeat(3800);
+    let texts = |text: &str, count| json!({ "message": "no", "data": vec![text; count] });
+    for error in [
+        texts(&encoded, 18),
+        texts(&beginnings, 16),
+        texts("canary-4711", 70_000),
+    ] {
+        clean_error(&secrets, &error.to_string());
+    }
+    let nested = "[\"a\",".repeat(1 << 17) + "0" + &"]".repeat(1 << 17);
+    let error = format!(r#"{{"message":"no: canary-4711","data":{nested}}}"#);
+    assert!(clean_error(&secrets, &error).starts_with(r#"{"message":"no: …","data":[""#));
+}
+
+#[test]
+fn very_long_error_is_left_with_its_code() {
+    let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
+    let long = "canary-4711 ".repeat(16 * 1024 * 1024 / 12);
+    let many = vec!["canary-4711 ".repeat(64 * 1024 / 12); 512];
+    for error in [
+        json!({ "code": -32001, "message": long }),
+        json!({ "code": -32001, "message": "no", "data": many }),
+    ] {
+        let clean = clean_error(&secrets, &error.to_string());
+        assert_eq!(clean, r#"{"code":-32001,"message":"…"}"#);
+    }
+}
+
+#[test]
+fn long_text_is_not_shown() {
+    let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
+    let text = "word ".repeat(MAX_TEXT / 5);
+    assert_eq!(clean_json(&secrets, &json!(text)), None);
+    let text = "word ".repeat(MAX_TEXT / 5 + 1);
+    assert_eq!(clean_json(&secrets, &json!(text)), Some(json!("…")));
+}
+
+fn wrapped(text: &str, columns: usize, end: &str) -> String {
+    let chars: Vec<_> = text.chars().collect();
+    let lines = chars.chunks(columns).map(String::from_iter);
+    lines.collect::<Vec<_>>().join(end)
+}
+
+#[test]
+fn secret_in_a_wrapped_text_is_removed() {
+    let token = format!("{}.{}", SECRETS[2].repeat(3), SECRETS[3]);
+    let secrets = post(
+        String::new(),
+        &[("authorization", &format!("Bearer {token}"))],
+    );
+    let echo = json!({ "headers": { "authorization": format!("Bearer {token}") } }).to_string();
+    for columns in [60, 76] {
+        for end in ["\n", "\r\n", "\n  "] {
+            for encoded in encodings(&echo) {
+                let lines = wrapped(&encoded, columns, end);
+                let text = format!("The request was: {lines} and it is wrong.");
+                let shown = secrets.remove_from(&text, None).unwrap();
+                let shown: String = shown.split_whitespace().collect();
+                for encoded in encodings(&token) {
+                    for part in encoded.as_bytes().chunks_exact(16) {
+                        let part = std::str::from_utf8(part).unwrap();
+                        assert!(!shown.contains(part), "{text}: {shown} holds {part}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -258,4 +407,29 @@ fn word_that_repeats_a_secret_is_found() {
 fn debug_shows_no_secret() {
     let secrets = post(form("code", "canary-4711"), &[]);
     assert_eq!(format!("{secrets:?}"), "RequestSecrets(redacted)");
+}
+
+#[test]
+fn empty_member_of_an_answer_leaves_the_words() {
+    let secrets = post(String::new(), &[]);
+    let answer = json!({ "message": "no: x", "token": "" });
+    let shown = secrets.remove_from("no: x", Some(&answer));
+    assert_eq!(shown.as_deref(), Some("no: x"));
+}
+
+#[test]
+fn answer_with_very_many_secrets_costs_no_more_than_one_with_few() {
+    let secrets = post(String::new(), &[]);
+    let answer = |distinct: usize| {
+        let members = (0..20_000).map(|at| json!({ "token": format!("value-{}", at % distinct) }));
+        json!({ "error": "no: x", "data": members.collect::<Vec<_>>() })
+    };
+    let mut values = Secrets::default();
+    add_answered(&answer(1), &mut values);
+    assert_eq!(values.0, [b"value-0"]);
+    let mut values = Secrets::default();
+    add_answered(&answer(20_000), &mut values);
+    assert_eq!(values.0.len(), MAX_ANSWERED);
+    let shown = secrets.remove_from("no: value-1", Some(&answer(20_000)));
+    assert_eq!(shown.as_deref(), Some("no: …"));
 }

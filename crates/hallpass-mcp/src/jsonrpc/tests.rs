@@ -219,3 +219,46 @@ fn fragment_tells_an_id_before_its_end() {
     assert_eq!(id(r#"{"id":7,"params":{"x":"aaaa"#).as_deref(), Some("7"));
     assert_eq!(id(r#"{"params":{"x":"aaaa"#), None);
 }
+
+fn secrets() -> RequestSecrets {
+    let request = http::Request::post("https://mcp.example/")
+        .header("authorization", "Bearer canary-4711")
+        .body(Bytes::new());
+    RequestSecrets::new(&request.unwrap())
+}
+
+#[test]
+fn error_in_a_batch_is_cleaned_of_the_secrets_of_the_request() {
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no: canary-4711"}}"#;
+    let result = r#"{"jsonrpc":"2.0","id":2,"result":"canary-4711"}"#;
+    for batch in [
+        format!("[{error}]"),
+        format!(" [ {error} , {result},{error},{error}] "),
+    ] {
+        let clean = read(&batch).without_secrets(Some(&secrets()));
+        let expected = batch.replace("no: canary-4711", "no: …");
+        assert_eq!(clean.bytes, expected);
+        assert_eq!(clean.parts.len(), read(&batch).parts.len());
+    }
+}
+
+#[test]
+fn cleaned_error_keeps_all_else_as_it_is_written() {
+    for id in [
+        "123456789012345678901234567890",
+        "1.50",
+        "1e3",
+        "\"\\u0041\"",
+    ] {
+        let error = format!(
+            r#"{{ "id":{id},"error":{{"data":[1e999],"code":-1,"message":"no: canary-4711"}},"jsonrpc" :"2.0"}}"#
+        );
+        let clean = read(&error).without_secrets(Some(&secrets()));
+        assert_eq!(clean.bytes, error.replace("canary-4711", "…"));
+        let result = error.replace("error", "result");
+        assert_eq!(
+            read(&result).without_secrets(Some(&secrets())).bytes,
+            result
+        );
+    }
+}

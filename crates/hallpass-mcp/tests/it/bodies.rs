@@ -1,7 +1,7 @@
 //! What comes back: statuses, headers, whole bodies and streams.
 
 use hallpass_core::{Diagnostic as _, Remedy, block_on};
-use hallpass_mcp::{Anonymous, Content, Error, Request, Response};
+use hallpass_mcp::{Anonymous, Content, Error, InvalidMessage, Request, Response};
 use hallpass_testkit::ScriptedResponse;
 
 use crate::fixture::{BREAK, answer, endpoint};
@@ -147,4 +147,11 @@ fn debug_shows_no_body() {
     block_on(events.next()).unwrap().unwrap();
     let text = format!("{events:?}");
     assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
+fn error_with_its_words_keeps_no_secret_of_the_request() {
+    let invalid = InvalidMessage::new(&send(answer(200)));
+    assert!(invalid.request_secrets().is_some());
+    assert!(invalid.with_body(b"no").request_secrets().is_none());
 }
