@@ -251,10 +251,7 @@ impl Diagnosis<'_> {
                 .hint(Hint::Refresh)
                 .hint(Hint::SignIn)
                 .with_hints(&refused.error().hints());
-            step.push_finding(match refused.error().description() {
-                Some(text) => found.text(format!("it says: {text}")),
-                None => found,
-            });
+            step.push_finding(found.server_words(refused.error().description()));
         }
         let lacks = record
             .grant

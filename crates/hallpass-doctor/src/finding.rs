@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{Hint, Remedy};
+use hallpass_core::{Hint, Remedy, ServerWords};
 use serde::Serialize;
 
 use crate::Code;
@@ -83,6 +83,13 @@ impl Finding {
             self.causes.push(error.to_string());
             next = error.source();
         }
+        self
+    }
+
+    /// Adds what the server says of it, as the server's words.
+    pub(crate) fn server_words(mut self, text: Option<&str>) -> Self {
+        let words = text.and_then(ServerWords::cleaned);
+        self.causes.extend(words.map(|words| words.to_string()));
         self
     }
 

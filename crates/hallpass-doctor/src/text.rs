@@ -6,12 +6,15 @@ use hallpass_core::{Hint, sanitize_line};
 
 use crate::{Finding, Report, Severity, Step, Verdict};
 
+/// What a line begins with that goes on with the one above.
+const CONTINUED: &str = "| ";
+
 /// How a report is written down.
 #[derive(Clone, Copy)]
 pub struct Style<'a> {
     /// Where lines are folded.
     pub width: usize,
-    /// The text of a hint, as the command that follows it.
+    /// The text of a hint: the command that follows it, and notes on lines below.
     pub hint: &'a dyn Fn(&Hint) -> String,
     /// Paints a line. What it means is in its words as well.
     pub paint: &'a dyn Fn(Tone, &str) -> String,
@@ -117,26 +120,32 @@ impl Page<'_> {
                 }
                 // A command is copied, and is one line.
                 _ => {
-                    let line = format!("    {}", sanitize_line(&line));
-                    self.lines.push((self.style.paint)(Tone::Hint, &line));
+                    let mut lines = line.lines();
+                    let command = sanitize_line(lines.next().unwrap_or_default());
+                    let command = (self.style.paint)(Tone::Hint, &format!("    {command}"));
+                    self.lines.push(command);
+                    for note in lines {
+                        self.line(Tone::Plain, 6, &format!("{CONTINUED}{note}"));
+                    }
                 }
             }
         }
     }
 
-    /// One line, folded; what does not fit goes on two columns further in.
+    /// One line, folded. What does not fit goes on two columns further in behind a mark: words of a
+    /// server there can't be taken for a line of the report.
     fn line(&mut self, tone: Tone, indent: usize, text: &str) {
         let text = sanitize_line(text);
         let mut folded: Vec<String> = Vec::new();
         let mut current = String::new();
-        let mut indent = indent;
+        let (mut indent, mut mark) = (indent, "");
         for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let room = self.style.width.saturating_sub(indent);
+            let room = self.style.width.saturating_sub(indent + mark.len());
             let length = current.chars().count() + 1 + word.chars().count();
             if !current.is_empty() && length > room {
-                folded.push(format!("{:indent$}{current}", ""));
+                folded.push(format!("{:indent$}{mark}{current}", ""));
                 if folded.len() == 1 {
-                    indent += 2;
+                    (indent, mark) = (indent + 2, CONTINUED);
                 }
                 current.clear();
             }
@@ -145,7 +154,7 @@ impl Page<'_> {
             }
             current.push_str(word);
         }
-        folded.push(format!("{:indent$}{current}", ""));
+        folded.push(format!("{:indent$}{mark}{current}", ""));
         let painted = folded.iter().map(|line| (self.style.paint)(tone, line));
         self.lines.extend(painted);
     }

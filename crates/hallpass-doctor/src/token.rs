@@ -97,10 +97,7 @@ impl Diagnosis<'_> {
                     .with_hints(&refused.error().hints()),
             };
             let found = found.with_severity(Severity::Fault).hint(Hint::Refresh);
-            step.push_finding(match refused.error().description() {
-                Some(text) => found.text(format!("it says: {text}")),
-                None => found,
-            });
+            step.push_finding(found.server_words(refused.error().description()));
             return None;
         }
         if !self.doctor.may_refresh {

@@ -22,11 +22,19 @@ async fn report_lines_fold_at_the_given_width() {
         .collect();
     for width in [40, 60, 100] {
         let folded = words(width);
-        let split: Vec<String> = folded.split_whitespace().map(Into::into).collect();
+        let split = folded.lines().flat_map(|line| {
+            let line = line.trim_start();
+            line.strip_prefix("| ").unwrap_or(line).split(' ')
+        });
+        let split: Vec<String> = split.filter(|it| !it.is_empty()).map(Into::into).collect();
         assert_eq!(split, whole, "{width}");
         for line in folded.lines() {
             // A word that is too long stands alone, and a command is one line.
-            let words = line.split_whitespace().count();
+            let words = line
+                .trim_start()
+                .trim_start_matches("| ")
+                .split(' ')
+                .count();
             assert!(
                 line.chars().count() <= width || words <= 1 || line.contains("hint: set "),
                 "{width}: {line}"
