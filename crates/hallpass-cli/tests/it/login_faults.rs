@@ -85,7 +85,7 @@ async fn access_denied_exits_with_4() {
 async fn failed_login_is_named_where_its_options_can_not_be_saved() {
     let fixture = Fixture::new().await;
     fixture.login(&[]).await.expect(0);
-    std::fs::write(fixture.store().join("failed-logins"), "").unwrap();
+    std::fs::File::create(fixture.store().join("failed-logins")).unwrap();
     let callback = Callback::Error("access_denied".to_owned());
     fixture
         .issuer
