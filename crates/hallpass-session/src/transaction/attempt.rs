@@ -347,12 +347,11 @@ fn not_due(engine: &RefreshEngine, record: &Record, pause: &Pause<'_>) -> Attemp
         return waiting(engine, Waiting::AfterPost(pause.pending.ended), remaining);
     };
     let error = refused.shared_error();
-    let error = match refused.need() {
-        Some(need) => refused_error(engine, need.clone(), error),
-        None => {
-            let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
-            SessionError::Refresh(error.with_retry_after(remaining))
-        }
+    let error = if let Some(need) = refused.need() {
+        refused_error(engine, need.clone(), error)
+    } else {
+        let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
+        SessionError::Refresh(error.with_retry_after(remaining))
     };
     Attempt::Failed {
         error,

@@ -229,7 +229,10 @@ async fn remembered(calls: &[String]) -> Scopes {
 
 #[tokio::test]
 async fn remembered_scopes_have_a_limit() {
-    let many = |call| Vec::from_iter((0..20).map(|n| format!("{call}.{n}"))).join(" ");
+    let many = |call| {
+        let scopes = (0..20).map(|n| format!("{call}.{n}"));
+        scopes.collect::<Vec<_>>().join(" ")
+    };
     let mut calls = vec!["first".to_owned(), "x".repeat(5_000)];
     calls.extend((0..20).map(many));
     let kept = remembered(&calls).await;
@@ -237,6 +240,6 @@ async fn remembered_scopes_have_a_limit() {
     assert!(kept.contains("first") && kept.contains("0.0"), "{kept}");
 
     let long = |n| format!("{n}{}", "y".repeat(999));
-    let kept = remembered(&Vec::from_iter((0..9).map(long))).await;
+    let kept = remembered(&(0..9).map(long).collect::<Vec<_>>()).await;
     assert_eq!(kept.iter().count(), 4, "{kept}");
 }
