@@ -197,10 +197,8 @@ impl Config {
     ) -> Result<(), CommandError> {
         let faulty = self.faults.iter().filter_map(|fault| fault.name.as_deref());
         if !replaces && (self.servers.contains_key(name) || faulty.clone().any(|it| it == name)) {
-            return Err(
-                CommandError::usage(format!("a server `{name}` exists already"))
-                    .hint("`hallpass add --replace` replaces it"),
-            );
+            let what = format!("a server `{name}` exists already");
+            return Err(CommandError::usage(what));
         }
         let entries = self.servers.iter().map(|(name, entry)| (name, &entry.key));
         let faulty = self.faults.iter();

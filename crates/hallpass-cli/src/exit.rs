@@ -240,11 +240,11 @@ impl CommandError {
                 0 => ("error:", Tone::Bad),
                 _ => ("  because:", Tone::Quiet),
             };
-            let cause = text::indented(&cause.to_string());
+            let cause = text::marked(&cause.to_string());
             lines.push(format!("{} {cause}", paint.tone(tone, lead)));
         }
         for hint in &self.hints {
-            let hint = text::line(&setting_options::describe(hint));
+            let hint = text::marked(&setting_options::describe(hint));
             lines.push(format!("{} {hint}", paint.tone(Tone::Advice, "  hint:")));
         }
         lines.join("\n")

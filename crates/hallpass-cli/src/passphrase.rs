@@ -7,7 +7,9 @@ use hallpass::{
     store::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, Passphrase, SealingKey},
 };
 
-use crate::{environment::Environment, output::Output, password_prompt, program::Program};
+use crate::{
+    environment::Environment, exit::CommandError, output::Output, password_prompt, program::Program,
+};
 
 /// Where the options say that a passphrase is.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct Passphrases {
     named: Named,
     /// What it is the passphrase of, as the question says it.
     of: &'static str,
+    /// Which options name it.
+    options: &'static str,
     environment: Environment,
     output: Output,
     /// The one that a key was made from: who made it may need it again.
@@ -44,18 +48,53 @@ impl Passphrases {
         {
             named.variable = Some(usual.to_owned());
         }
-        Self::new(program, named, "the store")
+        let options =
+            "name a file (`--passphrase-file`) or an environment variable (`--passphrase-env`)";
+        Self::with_options(program, named, "the store", options)
     }
 
-    /// A passphrase that was named, or is asked for.
-    pub(crate) fn new(program: &Program, named: Named, of: &'static str) -> Self {
+    /// The passphrase of a new key or of an export: it was named, or a user at the terminal is asked for it.
+    pub(crate) fn new(
+        program: &Program,
+        named: Named,
+        of: &'static str,
+    ) -> Result<Self, CommandError> {
+        let options = "name a file (`--with-passphrase-file`) or an environment variable \
+                       (`--with-passphrase-env`)";
+        let it = Self::with_options(program, named, of, options);
+        if it.is_unavailable() {
+            return Err(CommandError::usage(it.no_terminal()).hint(options));
+        }
+        Ok(it)
+    }
+
+    fn with_options(
+        program: &Program,
+        named: Named,
+        of: &'static str,
+        options: &'static str,
+    ) -> Self {
         Self {
             named,
             of,
+            options,
             environment: program.environment.clone(),
             output: program.output.clone(),
             made: Mutex::new(None),
         }
+    }
+
+    /// Whether no option names it and no terminal is there to ask at.
+    fn is_unavailable(&self) -> bool {
+        let is_named = self.named.file.is_some() || self.named.variable.is_some();
+        !is_named && !self.environment.stdin_is_terminal()
+    }
+
+    fn no_terminal(&self) -> String {
+        format!(
+            "no terminal: can't prompt for the passphrase of {}",
+            self.of
+        )
     }
 
     /// The passphrase. One that is new is asked for twice, lest a slip of the finger lock everything.
@@ -76,14 +115,9 @@ impl Passphrases {
                 None => error(format!("the environment variable `{name}` is not set")),
             };
         }
-        if !self.environment.stdin_is_terminal() {
-            let what = format!(
-                "no terminal: can't prompt for the passphrase of {}",
-                self.of
-            );
-            return Err(KeyError::new(KeyErrorKind::Locked, what).with_hint(
-                "name a file (`--passphrase-file`) or an environment variable (`--passphrase-env`)",
-            ));
+        if self.is_unavailable() {
+            let error = KeyError::new(KeyErrorKind::Locked, self.no_terminal());
+            return Err(error.with_hint(self.options));
         }
         let first = self.ask(&format!("passphrase of {}: ", self.of)).await?;
         if new && self.ask("once more: ").await? != first {
@@ -97,7 +131,7 @@ impl Passphrases {
         line.map_err(|error| {
             let what = "the passphrase can't be read from the terminal";
             KeyError::new(KeyErrorKind::Unavailable, what)
-                .with_hint("name a file (`--passphrase-file`) or an environment variable (`--passphrase-env`)")
+                .with_hint(self.options)
                 .with_source(error)
         })
     }

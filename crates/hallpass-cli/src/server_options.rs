@@ -17,7 +17,7 @@ use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{completion, exit::CommandError, option_words::OptionWords, text};
+use crate::{completion, exit::CommandError};
 
 /// The options of a server. `login` saves them, so that later commands need only the URL. An option
 /// on the command line overrides the saved one.
@@ -235,16 +235,6 @@ impl Server {
             options,
             end: EndOfServerOptions {},
         }
-    }
-
-    /// What names it in a command line that is shown: as it was typed, with the options of this line.
-    pub(crate) fn words(&self) -> String {
-        let options = OptionWords::new(&self.options);
-        let account = match &self.account {
-            Some(account) => format!(" --account {}", text::quoted(account)),
-            None => String::new(),
-        };
-        format!("{}{account}{options}", text::quoted(&self.url))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A server as it stands in a command line: its name, where the configuration has one, else its URL.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ServerRef {
     server: String,
     /// The account, where it has to be said.
@@ -35,7 +35,7 @@ pub(crate) struct ServerRef {
 }
 
 /// A server's options in the configuration file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Configured {
     path: PathBuf,
     name: String,
@@ -76,6 +76,26 @@ impl ServerRef {
         }
     }
 
+    /// A server that a command puts into the configuration, by its URL.
+    pub(crate) fn by_url(key: &CredentialKey, program: &Program) -> Self {
+        let is_usual = key.account == CredentialKey::new(key.server.clone()).account;
+        Self {
+            server: text::quoted(&key.server.to_string()),
+            account: (!is_usual).then(|| key.account.clone()),
+            store_options: store_options(&program.options, true),
+            given: OptionWords::default(),
+            login_options: String::new(),
+            lacks_query: key.server.url().query().is_some(),
+            configured: None,
+        }
+    }
+
+    /// The advice that replaces a server in the configuration.
+    pub(crate) fn replacing(&self, name: &str) -> String {
+        let line = self.line_with(&format!("add {name}"), &self.given, " --replace");
+        self.with_notes(format!("`{line}` replaces it"), &self.given)
+    }
+
     /// With the server's options of this command line, which later ones need as well.
     pub(crate) fn keeping(mut self, given: &ServerOptions) -> Self {
         self.given = OptionWords::new(given);
@@ -93,6 +113,25 @@ impl ServerRef {
         self.line_with(command, &self.given, "")
     }
 
+    /// Advice with a command line, and below it what these options leave out of that line: a command that
+    /// is copied has nothing behind it.
+    fn with_notes(&self, advice: String, options: &OptionWords) -> String {
+        let query = self.lacks_query.then(|| "with the whole query".to_owned());
+        let notes: Vec<_> = query.into_iter().chain(options.notes()).collect();
+        if notes.is_empty() {
+            return advice;
+        }
+        format!("{advice}\n{}", notes.join(", and "))
+    }
+
+    /// The same with these words behind it, which are quoted already.
+    pub(crate) fn line_with_words(&self, command: &str, words: &[String]) -> String {
+        let is_like_option = |word: &String| word.trim_start_matches(['\'', '"']).starts_with('-');
+        let dashes = words.iter().any(is_like_option).then(|| "--".to_owned());
+        let words: Vec<_> = dashes.iter().chain(words).map(String::as_str).collect();
+        self.line_with(command, &self.given, &format!(" {}", words.join(" ")))
+    }
+
     /// Whether an option is set, in this call or in the configuration.
     fn has(&self, name: &str) -> bool {
         let configured = self.configured.iter();
@@ -102,19 +141,11 @@ impl ServerRef {
 
     /// The line that runs a command with these options on it.
     fn line_with(&self, command: &str, options: &OptionWords, more: &str) -> String {
-        let notes = self.lacks_query.then(|| "with the whole query".to_owned());
-        self.line_for(&self.server, command, options, more, notes)
+        self.line_for(&self.server, command, options, more)
     }
 
     /// The same for another server, or another text for this one.
-    fn line_for(
-        &self,
-        server: &str,
-        command: &str,
-        options: &OptionWords,
-        more: &str,
-        notes: impl IntoIterator<Item = String>,
-    ) -> String {
+    fn line_for(&self, server: &str, command: &str, options: &OptionWords, more: &str) -> String {
         let mut line = format!("hallpass {command} {server}");
         if let Some(account) = &self.account {
             line.extend([" --account ", account.as_str()]);
@@ -125,16 +156,13 @@ impl ServerRef {
         }
         line += &options.to_string();
         line += more;
-        let notes: Vec<_> = notes.into_iter().chain(options.notes()).collect();
-        if !notes.is_empty() {
-            line.extend([" (", &notes.join(", and "), ")"]);
-        }
         line
     }
 
-    /// The command that follows a hint, else the hint in words.
+    /// The command that follows a hint, else the hint in words. What the command leaves out stands on
+    /// the next line.
     pub(crate) fn describe(&self, hint: &Hint) -> String {
-        match hint {
+        let advice = match hint {
             Hint::Setting { .. } | Hint::Settings { .. } => {
                 let options = setting_options::options_of(hint, |name| self.has(name));
                 if options.is_empty() {
@@ -143,13 +171,14 @@ impl ServerRef {
                 if let Some(configured) = &self.configured
                     && let Some(lines) = configured.change(&options, &self.given)
                 {
-                    return format!("{lines}, then run `{}`", self.line("login"));
+                    let advice = format!("{lines}, then run `{}`", self.line("login"));
+                    return self.with_notes(advice, &self.given);
                 }
                 let mut words = self.given.clone();
                 for (option, value) in options {
                     words.set(option, value);
                 }
-                self.line_with("login", &words, "")
+                return self.with_notes(self.line_with("login", &words, ""), &words);
             }
             Hint::SignIn => self.line("login"),
             Hint::ForgetClient => format!(
@@ -158,9 +187,10 @@ impl ServerRef {
                 self.line("login")
             ),
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
-            Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, "", None),
-            other => setting_options::describe(other),
-        }
+            Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, ""),
+            other => return setting_options::describe(other),
+        };
+        self.with_notes(advice, &self.given)
     }
 
     /// The same for a command that is no `login`: what only changes how the server is reached is set for
@@ -184,14 +214,12 @@ impl ServerRef {
             })
         });
         if failed.is(Code::SignInRequired) {
-            return failed.hint_once(self.line("login"));
+            return failed.hint_once(self.describe(&Hint::SignIn));
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
         if at_the_server && !failed.has_hints() {
-            return failed.hint(format!(
-                "`{}` diagnoses it step by step",
-                self.line("doctor")
-            ));
+            let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
+            return failed.hint(self.with_notes(advice, &self.given));
         }
         failed
     }

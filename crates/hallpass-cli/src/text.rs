@@ -6,12 +6,6 @@ pub(crate) use hallpass::text::{sanitize_line as line, sanitize_text as text};
 
 use crate::paint::{Paint, Tone};
 
-/// Several lines of a server's text, indented after the first: none of them looks like a line of this
-/// program.
-pub(crate) fn indented(text: &str) -> String {
-    self::text(text).replace('\n', "\n    ")
-}
-
 /// An error and its causes in one line: the server's own words are among them.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
@@ -71,6 +65,14 @@ pub(crate) fn duration(seconds: u64) -> String {
 pub(crate) fn quoted(text: &str) -> String {
     // Only a NUL can't be quoted, and no argument holds one.
     shlex::try_quote(text).map_or_else(|_| text.replace('\0', ""), Into::into)
+}
+
+/// A word that a server chose, for a command line that is shown; none where it has characters that can't be
+/// pasted.
+pub(crate) fn word(text: &str) -> Option<String> {
+    text.chars()
+        .all(hallpass::text::is_printable)
+        .then(|| quoted(text))
 }
 
 /// Lines of a name and what stands for it, aligned, each broken at the edge.

@@ -19,6 +19,7 @@ use crate::{
     exit::{Code, CommandError},
     program::Program,
     server_options::Server,
+    server_ref::ServerRef,
     setup::{Options, Setup},
     store,
 };
@@ -92,6 +93,11 @@ impl<'a> Connection<'a> {
     /// The server and the account on it.
     pub(crate) fn key(&self) -> &CredentialKey {
         self.setup.hallpass.key()
+    }
+
+    /// The server as command lines name it.
+    pub(crate) fn server_ref(&self) -> &ServerRef {
+        &self.setup.server_ref
     }
 
     /// Keeps the names of the server's tools for completions, where there is a store.

@@ -11,6 +11,7 @@ use crate::{
     open_server,
     program::Program,
     server_options::{Server, credential_key},
+    server_ref::ServerRef,
     settings,
 };
 
@@ -43,7 +44,16 @@ pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError
     let config = Config::read(program)?;
     program.warn_of_config(config.warnings());
     let key = credential_key(&add.server.url, add.server.account.as_deref())?;
-    config.check_free(name, &key, add.replace)?;
+    config
+        .check_free(name, &key, add.replace)
+        .map_err(|failed| match failed.has_hints() {
+            true => failed,
+            false => failed.hint(
+                ServerRef::by_url(&key, program)
+                    .keeping(&add.server.options)
+                    .replacing(name),
+            ),
+        })?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;
     settings::check(&options)?;

@@ -111,8 +111,8 @@ async fn answer(
             &listing::find(&tools, &call.tool)?.input_schema,
         ))
     };
-    let arguments =
-        input::arguments(words, asked.as_ref()).map_err(|wrong| refused(call, wrong))?;
+    let arguments = input::arguments(words, asked.as_ref())
+        .map_err(|wrong| refused(call, wrong, connection))?;
     send(call, arguments, connection, program).await
 }
 
@@ -171,16 +171,19 @@ async fn send_once(
     }
 }
 
-fn refused(call: &Call, wrong: SchemaError) -> CommandError {
+fn refused(call: &Call, wrong: SchemaError, connection: &Connection<'_>) -> CommandError {
     let hint = wrong.hint().map(str::to_owned);
     let failed =
         CommandError::usage(format!("invalid arguments for `{}`", call.tool)).context(wrong);
     let failed = hint.into_iter().fold(failed, CommandError::hint);
-    failed.hint(format!(
-        "`hallpass tools {} {}` shows its arguments; `--no-validate` sends them unchecked",
-        call.server.words(),
-        call.tool
-    ))
+    let unchecked = "`--no-validate` sends them unchecked";
+    failed.hint(match text::word(&call.tool) {
+        Some(tool) => {
+            let line = connection.server_ref().line_with_words("tools", &[tool]);
+            format!("`{line}` shows its arguments; {unchecked}")
+        }
+        None => unchecked.to_owned(),
+    })
 }
 
 /// What a tool answered: its texts, else the JSON.

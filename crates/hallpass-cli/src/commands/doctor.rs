@@ -48,7 +48,10 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
     let lines = ServerRef::new(&key, program).keeping(&server.options);
     let paint = program.output.paint();
     let style = Style {
-        width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
+        width: match program.output.width() {
+            Some(width) => width.clamp(40, WIDTH),
+            None => usize::MAX,
+        },
         hint: &|hint| lines.describe(hint),
         paint: &|tone, line| match tone_of(tone) {
             Some(tone) => paint.tone(tone, line),
@@ -158,12 +161,17 @@ fn as_data(report: &Report, lines: &ServerRef) -> Value {
             let hints: Vec<_> = finding
                 .hints
                 .iter()
-                .map(|hint| lines.describe(hint))
+                .map(|hint| command_of(&lines.describe(hint)))
                 .collect();
             shown["commands"] = json!(hints);
         }
     }
     data
+}
+
+/// The command line of advice, without the notes below it.
+fn command_of(advice: &str) -> String {
+    advice.lines().next().unwrap_or_default().to_owned()
 }
 
 /// How the command ends where something stands in the way.

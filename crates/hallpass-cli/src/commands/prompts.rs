@@ -14,6 +14,7 @@ use crate::{
     output::{Output, Tone},
     program::Program,
     server_options::Server,
+    server_ref::ServerRef,
     text,
 };
 
@@ -35,10 +36,11 @@ pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Comm
     let pairs = command.arguments.iter().map(|word| pair(word));
     let given = pairs.collect::<Result<Map<_, _>, _>>()?;
     let connection = Connection::open(&command.server, program).await?;
+    let server = connection.server_ref().clone();
     let Some(name) = &command.prompt else {
         let all = all(&connection).await;
         let prompts = connection.finish(all).await?;
-        list(&prompts, command, &program.output);
+        list(&prompts, &server, &program.output);
         return Ok(());
     };
     let got = async {
@@ -77,7 +79,7 @@ async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, CommandError> {
     connection.all("asking for prompts", page).await
 }
 
-fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
+fn list(prompts: &[Prompt], server: &ServerRef, output: &Output) {
     for prompt in prompts {
         listing::show(prompt, output);
         for argument in prompt.arguments.iter().flatten() {
@@ -92,10 +94,7 @@ fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
             output.line(format!("    {name}  {required}  {description}").trim_end());
         }
     }
-    let one = format!(
-        "hallpass prompts {} PROMPT key=value",
-        command.server.words()
-    );
+    let one = server.line_with_words("prompts", &["PROMPT key=value".to_owned()]);
     listing::end::<Prompt>(prompts.is_empty(), &one, "gets one", output);
     output.data_only(&json!({ "prompts": prompts }));
 }
@@ -123,7 +122,10 @@ fn check(prompt: &Prompt, given: &Map<String, Value>) -> Result<(), CommandError
         Some(argument) => {
             let name = &argument.name;
             let failed = CommandError::usage(format!("`{}` needs `{name}`", prompt.name));
-            Err(failed.hint(format!("add {name}=TEXT")))
+            Err(match text::word(name) {
+                Some(word) => failed.hint(format!("add {word}=TEXT")),
+                None => failed,
+            })
         }
         None => Ok(()),
     }

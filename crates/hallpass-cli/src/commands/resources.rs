@@ -36,15 +36,11 @@ pub(super) async fn run(command: &Resources, program: &Program) -> Result<(), Co
     let connection = Connection::open(&command.server, program).await?;
     match &command.uri {
         Some(uri) => read(uri, command, connection, program).await,
-        None => list(command, connection, &program.output).await,
+        None => list(connection, &program.output).await,
     }
 }
 
-async fn list(
-    command: &Resources,
-    connection: Connection<'_>,
-    output: &Output,
-) -> Result<(), CommandError> {
+async fn list(connection: Connection<'_>, output: &Output) -> Result<(), CommandError> {
     let all = async {
         if !connection.has(|server| server.resources.is_some()) {
             return Ok((Vec::new(), Vec::new()));
@@ -62,6 +58,7 @@ async fn list(
         Ok((resources, templates))
     };
     let all = Box::pin(all).await;
+    let server = connection.server_ref().clone();
     let (resources, templates) = connection.finish(all).await?;
     for resource in &resources {
         listing::show(resource, output);
@@ -73,7 +70,7 @@ async fn list(
         listing::show(template, output);
     }
     let is_empty = resources.is_empty() && templates.is_empty();
-    let one = format!("hallpass resources {} URI", command.server.words());
+    let one = server.line_with_words("resources", &["URI".to_owned()]);
     listing::end::<Resource>(is_empty, &one, "reads one", output);
     output.data_only(&json!({ "resources": resources, "templates": templates }));
     Ok(())

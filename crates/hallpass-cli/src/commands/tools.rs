@@ -1,5 +1,7 @@
 //! `hallpass tools URL [TOOL]`
 
+use std::iter;
+
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use rmcp::model::Tool;
@@ -16,6 +18,7 @@ use crate::{
     output::{Output, Tone},
     program::Program,
     server_options::Server,
+    server_ref::ServerRef,
     text,
 };
 
@@ -33,18 +36,19 @@ pub(crate) struct Tools {
 pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), CommandError> {
     let connection = Connection::open(&command.server, program).await?;
     let tools = all(&connection).await;
+    let server = connection.server_ref().clone();
     let tools = connection.finish(tools).await?;
     let output = &program.output;
     if let Some(name) = &command.tool {
         let tool = listing::find(&tools, name)?;
-        in_full(tool, command, output);
+        in_full(tool, &server, output);
         output.data_only(&json!({ "tool": tool }));
         return Ok(());
     }
     for tool in &tools {
         in_short(tool, output);
     }
-    let one = format!("hallpass tools {} TOOL", command.server.words());
+    let one = server.line_with_words("tools", &["TOOL".to_owned()]);
     listing::end::<Tool>(tools.is_empty(), &one, "shows one in full", output);
     output.data_only(&json!({ "tools": tools }));
     Ok(())
@@ -74,7 +78,7 @@ fn in_short(tool: &Tool, output: &Output) {
 }
 
 /// Everything that the server says about a tool.
-fn in_full(tool: &Tool, command: &Tools, output: &Output) {
+fn in_full(tool: &Tool, server: &ServerRef, output: &Output) {
     let name = output.paint().tone(Tone::Name, &text::line(&tool.name));
     let title = tool
         .title
@@ -105,15 +109,16 @@ fn in_full(tool: &Tool, command: &Tools, output: &Output) {
         output.line(&format!("\nThe server says of it: {}", says.join(", ")));
     }
     let required = parameters.known.iter().filter(|property| property.required);
-    let words: Vec<_> = required
-        .map(|property| format!(" {}={}", text::line(&property.name), property.placeholder()))
-        .collect();
-    let call = format!(
-        "hallpass call {} {}",
-        command.server.words(),
-        text::line(&tool.name)
-    );
-    output.line(&format!("\nCall it\n    {call}{}", words.concat()));
+    let words = iter::once(text::word(&tool.name)).chain(required.map(Property::example));
+    match words.collect::<Option<Vec<_>>>() {
+        Some(words) => {
+            let call = server.line_with_words("call", &words);
+            output.line(&format!("\nCall it\n    {}", text::line(&call)));
+        }
+        None => output.line(
+            "\nIts name or the name of an argument has control characters: no command line is shown",
+        ),
+    }
 }
 
 /// The fields of an object, and those of the objects in it.

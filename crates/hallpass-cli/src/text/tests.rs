@@ -17,8 +17,7 @@ fn json_with_hostile_characters_is_escaped() {
 }
 
 #[test]
-fn multi_line_text_is_indented() {
-    assert_eq!(indented("a\r\nerror: b\n"), "a\n    error: b\n    ");
+fn multi_line_text_is_marked() {
     assert_eq!(marked("a\r\nhint: b\n"), "a\n  | hint: b\n  | ");
 }
 

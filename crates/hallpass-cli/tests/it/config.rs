@@ -120,10 +120,15 @@ async fn edit_keeps_comments_and_order() {
     let added =
         "\n[servers.a]\nurl = \"https://a.example/mcp\"\ndpop = true\nheader = [\"X: ${Y}\"]\n";
     assert_eq!(text, format!("{mine}{added}"));
-    named
-        .run(&["--non-interactive", "add", "a", "https://b.example/mcp"])
-        .await
-        .expect(2);
+    let other = ["--scope", "x y"];
+    let words = ["--non-interactive", "add", "a", "https://b.example/mcp"];
+    let ended = named.run(&[&words[..], &other].concat()).await.expect(2);
+    let file = named.file.display();
+    let line = format!(
+        "hint: `hallpass add a https://b.example/mcp --config '{file}' --scope 'x y' --replace` \
+         replaces it\n"
+    );
+    assert!(ended.stderr.ends_with(&line), "{}", ended.stderr);
     named
         .run(&["--non-interactive", "add", "b", "https://a.example/mcp"])
         .await

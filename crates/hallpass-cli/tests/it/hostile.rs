@@ -7,6 +7,7 @@
 
 mod authorization;
 mod elicitation;
+mod lines;
 mod listing;
 mod mcp;
 mod pipes;

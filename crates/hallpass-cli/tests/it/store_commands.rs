@@ -309,11 +309,45 @@ async fn unreadable_records_are_reported_and_kept() {
 }
 
 #[tokio::test]
+async fn missing_passphrase_without_terminal_names_its_options() {
+    let fixture = two_accounts().await;
+    let bundle = note(&fixture, "bundle", "an export");
+    let new = format!("{bundle}.new");
+    for (words, of) in [
+        (&["store", "export", &new][..], "the export"),
+        (&["store", "import", &bundle], "the export"),
+        (&["store", "move", "passphrase"], "the store from now on"),
+    ] {
+        let ended = fixture.run(words).await.expect(2);
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "error: no terminal: can't prompt for the passphrase of {of}\n  hint: name a file \
+                 (`--with-passphrase-file`) or an environment variable (`--with-passphrase-env`)\n"
+            )
+        );
+    }
+    assert_eq!(accounts(&fixture, &[]).await, TWO);
+}
+
+#[tokio::test]
+async fn import_of_missing_file_names_it() {
+    let fixture = two_accounts().await;
+    let nothing = fixture.folder.path().join("nothing");
+    let words = ["store", "import", nothing.to_str().unwrap()];
+    let ended = fixture.run(&words).await.expect(2);
+    let expected = format!("error: can't read `{}`\n  because: ", nothing.display());
+    assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("hint:"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn forget_while_signed_in_needs_confirmation() {
     let fixture = two_accounts().await;
     let url = fixture.url();
     let ended = fixture.run(&["store", "forget", &url]).await.expect(2);
-    assert!(ended.stderr.contains("hallpass logout"), "{}", ended.stderr);
+    let line = format!("`hallpass logout {url}` revokes the tokens first");
+    assert!(ended.stderr.contains(&line), "{}", ended.stderr);
     assert_eq!(accounts(&fixture, &[]).await, TWO);
     let requests = fixture.issuer.recorder().requests().len();
     fixture

@@ -52,10 +52,12 @@ impl SchemaError {
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The server chose the names in it.
+        let what = text::line(&self.what);
         if self.place.is_empty() {
-            f.write_str(&self.what)
+            f.write_str(&what)
         } else {
-            write!(f, "`{}` {}", self.place, self.what)
+            write!(f, "`{}` {what}", text::line(&self.place))
         }
     }
 }
@@ -95,14 +97,9 @@ impl Properties {
         }
         let names: Vec<_> = missing.iter().map(|it| format!("`{}`", it.name)).collect();
         let verb = if names.len() == 1 { "is" } else { "are" };
-        let lines = missing
-            .iter()
-            .map(|it| format!("{}={}", it.name, it.placeholder()));
-        let hint = format!("add {}", lines.collect::<Vec<_>>().join(" "));
-        Err(
-            SchemaError::new(format!("{} {verb} missing", names.join(" and ")))
-                .with_hint(Some(hint)),
-        )
+        let words: Option<Vec<_>> = missing.iter().map(|it| it.example()).collect();
+        let hint = words.map(|words| format!("add {}", words.join(" ")));
+        Err(SchemaError::new(format!("{} {verb} missing", names.join(" and "))).with_hint(hint))
     }
 
     /// That there is no such field, and which was probably meant.
@@ -120,12 +117,24 @@ impl Properties {
 }
 
 impl super::Property {
+    /// The argument in a command line that is shown; none where its name can't be pasted.
+    pub(crate) fn example(&self) -> Option<String> {
+        Some(format!(
+            "{}={}",
+            text::word(&self.name)?,
+            self.placeholder()
+        ))
+    }
+
     /// What stands for the value in a command line that is shown.
-    pub(crate) fn placeholder(&self) -> String {
+    fn placeholder(&self) -> String {
         match &self.schema.kind {
-            Kind::Choice(values) => choice_names(values).join("|"),
+            Kind::Choice(values) => {
+                let names = text::word(&choice_names(values).join("|"));
+                names.unwrap_or_else(|| "VALUE".to_owned())
+            }
             Kind::Integer(_) | Kind::Number(_) => "NUMBER".to_owned(),
-            Kind::Boolean => "true|false".to_owned(),
+            Kind::Boolean => "'true|false'".to_owned(),
             Kind::Text(_) => "TEXT".to_owned(),
             Kind::List(_) => "ITEM,…".to_owned(),
             _ => "JSON".to_owned(),

@@ -58,11 +58,11 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
             ));
         }
     }
-    let with = Passphrases::new(program, export.passphrase.named(), "the export");
+    let with = Passphrases::new(program, export.passphrase.named(), "the export")?;
     let exported = store.export(&with).await?;
     write_new(&export.file, &exported.bytes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => already_exists(&export.file),
-        _ => CommandError::new(error).hint(format!("writing {}", export.file.display())),
+        _ => CommandError::new(format!("can't write `{}`", export.file.display())).context(error),
     })?;
     let problems = exported.problems.iter().map(ToString::to_string);
     let away = away.iter().map(ToString::to_string);
@@ -86,10 +86,10 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
 
 pub(super) async fn import(import: &Import, program: &Program) -> Result<(), CommandError> {
     let bytes = fs::read(&import.file).map_err(|error| {
-        CommandError::usage(error).hint(format!("reading {}", import.file.display()))
+        CommandError::usage(format!("can't read `{}`", import.file.display())).context(error)
     })?;
     let store = store::create_files(program).await?;
-    let with = Passphrases::new(program, import.passphrase.named(), "the export");
+    let with = Passphrases::new(program, import.passphrase.named(), "the export")?;
     let imported = store.import(&bytes, &with, WAIT).await?;
     for key in &imported.kept {
         program

@@ -13,6 +13,7 @@ use crate::{
     exit::{Code, CommandError},
     program::Program,
     saved_options::SavedOptions,
+    server_ref::ServerRef,
     setup, store,
 };
 
@@ -55,9 +56,12 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     };
     let mut records = look.kept.values().flatten();
     if records.any(Record::is_signed_in) && !forget.yes {
-        return Err(CommandError::usage(format!("{key} is signed in")).hint(
-            "`hallpass logout` revokes the tokens first; `--yes` deletes them without that",
-        ));
+        let logout = ServerRef::new(&key, program).line("logout");
+        return Err(
+            CommandError::usage(format!("{key} is signed in")).hint(format!(
+                "`{logout}` revokes the tokens first; `--yes` deletes them without that"
+            )),
+        );
     }
     let moved = match look.problems.pop().filter(|_| look.is_damaged(&key)) {
         None => None,

@@ -70,7 +70,7 @@ async fn change(
             program,
             passphrase.named(),
             "the store from now on",
-        )),
+        )?),
         location => store::source(program, location)?,
     };
     let rekeyed = store
