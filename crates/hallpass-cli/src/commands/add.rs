@@ -46,13 +46,12 @@ pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError
     let key = credential_key(&add.server.url, add.server.account.as_deref())?;
     config
         .check_free(name, &key, add.replace)
-        .map_err(|failed| match failed.has_hints() {
-            true => failed,
-            false => failed.hint(
-                ServerRef::by_url(&key, program)
-                    .keeping(&add.server.options)
-                    .replacing(name),
-            ),
+        .map_err(|failed| {
+            if failed.has_hints() {
+                return failed;
+            }
+            let server = ServerRef::by_url(&key, program).keeping(&add.server.options);
+            failed.hint(server.replacing(name))
         })?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;

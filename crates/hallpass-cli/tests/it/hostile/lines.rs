@@ -1,7 +1,7 @@
 //! Names and texts of a server in lines that are copied into a shell, and texts that look like advice of
 //! the program.
 
-use std::process::Output;
+use std::{fs::File, io::Write, process::Output};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -103,7 +103,8 @@ async fn store_and_configuration_stay_in_printed_lines() {
     let config = home.path().join("config.toml");
     let text = format!("[servers.mine]\nurl = \"{}\"\n", server.url());
     crate::program::set_umask();
-    std::fs::write(&config, text).unwrap();
+    let mut file = File::create(&config).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
     let (config, store) = (config.to_str().unwrap(), home.path().join("store"));
     let store = store.to_str().unwrap();
     let given = ["--config", config, "--store", store, TOKEN[0], TOKEN[1]];
