@@ -281,7 +281,7 @@ pub struct PendingRefresh {
     /// No process posts the refresh token before this moment.
     pub not_before: Timestamp,
     /// The server's refusal, where the last request ended with one.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
 }
 
 impl PendingRefresh {
@@ -301,7 +301,7 @@ impl PendingRefresh {
     /// without a token, as a web page is.
     pub fn refused(&self) -> Option<&Refusal> {
         let is_last = matches!(self.ended, PostEnd::Refused | PostEnd::Lost);
-        self.refusal.as_ref().filter(|_| is_last)
+        self.refusal.as_deref().filter(|_| is_last)
     }
 
     /// Since when the server refuses the refresh, if it does.

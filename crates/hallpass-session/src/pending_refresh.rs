@@ -126,7 +126,7 @@ pub(crate) fn unanswered(
         // A later time was saved before the clock was set back.
         pending.not_before = pending.not_before.min(latest).max(earliest);
         pending.not_before = pending.not_before.max(retry_time(retry_after, now));
-        pending.refusal = refusal;
+        pending.refusal = refusal.map(Box::new);
     }
     record
 }
@@ -166,7 +166,7 @@ pub(crate) fn refused(
     pending.last = now;
     pending.ended = PostEnd::Refused;
     pending.not_before = after(now, doubled.min(MAX_REFUSAL_PAUSE));
-    pending.refusal = Some(refusal);
+    pending.refusal = Some(Box::new(refusal));
     unmarked(marked, Some(pending))
 }
 

@@ -406,7 +406,7 @@ mod tests {
             ),
         ] {
             let mut pending_refresh = PendingRefresh::new(now, not_before);
-            (pending_refresh.ended, pending_refresh.refusal) = (ended, refusal);
+            (pending_refresh.ended, pending_refresh.refusal) = (ended, refusal.map(Box::new));
             let described = describe_last_refresh(&pending_refresh, not_before, now);
             assert_eq!(described, words);
         }

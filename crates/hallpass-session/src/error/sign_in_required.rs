@@ -11,7 +11,7 @@ pub struct SignInRequired {
     key: Arc<CredentialKey>,
     need: Arc<SignInNeed>,
     source: Option<Arc<TokenError>>,
-    hint: Option<Hint>,
+    hint: Option<Box<Hint>>,
 }
 
 /// Why a sign-in is needed.
@@ -60,7 +60,7 @@ impl SignInRequired {
     /// The same, with a hint beside those of its reason.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: Option<Hint>) -> Self {
-        self.hint = hint;
+        self.hint = hint.map(Box::new);
         self
     }
 
@@ -116,7 +116,7 @@ impl Diagnostic for SignInRequired {
                 .as_ref()
                 .map_or_else(Vec::new, |error| error.hints()),
         };
-        hints.extend(self.hint.clone());
+        hints.extend(self.hint.as_deref().cloned());
         hints
     }
 }

@@ -48,11 +48,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The names in `.get("NAME")`, `below("NAME", …)` and `read("NAME")`.
+/// The names in `.get("NAME")`, `below("NAME", …)`, `read("NAME")` and `VARIABLE: &str = "NAME"`.
 fn variables(text: &str) -> impl Iterator<Item = String> {
     let is_name =
         |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-    let calls = [".get(\"", "below(\"", "read(\""].into_iter();
+    let calls = [".get(\"", "below(\"", "read(\"", "VARIABLE: &str = \""].into_iter();
     let names = calls.flat_map(|call| text.split(call).skip(1));
     names.filter_map(move |rest| rest.split('"').next().filter(is_name).map(str::to_owned))
 }

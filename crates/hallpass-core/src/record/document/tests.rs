@@ -49,14 +49,14 @@ fn pending_refresh() -> PendingRefresh {
     pending_refresh.last = at(8);
     pending_refresh.posts = 2;
     pending_refresh.ended = PostEnd::Refused;
-    pending_refresh.refusal = Some(Refusal {
+    pending_refresh.refusal = Some(Box::new(Refusal {
         status: 400,
         code: Some("invalid_target".to_owned()),
         description: Some("not here".to_owned()),
         count: 3,
         since: Some(at(6)),
         settings: "0123".to_owned(),
-    });
+    }));
     pending_refresh
 }
 

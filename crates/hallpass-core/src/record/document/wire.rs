@@ -71,7 +71,7 @@ struct PendingRefreshWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refusal: Option<Refusal>,
+    refusal: Option<Box<Refusal>>,
     #[serde(flatten)]
     unknown: UnknownFields,
 }
