@@ -101,7 +101,7 @@ impl Authorizer for FakeAuthorizer {
         Box::pin(async {
             self.waits.fetch_add(1, Ordering::SeqCst);
             let _wait = Wait(&self.waits);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
     }
 }
