@@ -87,19 +87,8 @@ async fn sign_in_that_begins_with_401_is_no_refusal() {
 
 /// A server with a device grant whose error page is certain.
 fn with_device() -> ScriptedServer {
-    let mut server = ScriptedServer::new(&json!({
-        "device_authorization_endpoint": "https://as.example/device",
-    }));
-    server.declines = true;
+    let server = crate::grants::device(false);
     server.on("/authorize", [error(400, "invalid_redirect_uri")]);
-    let code = json!({
-        "device_code": "canary-device-code",
-        "user_code": "WDJB-MJHT",
-        "verification_uri": "https://as.example/device-page",
-        "expires_in": 900,
-        "interval": 5,
-    });
-    server.on("/device", [answer(200, &code)]);
     server
 }
 

@@ -220,7 +220,7 @@ async fn host_chooses_scopes_and_another_account() {
     assert_eq!(asked.to_string(), "a offline_access");
 }
 
-fn device(browser: bool) -> ScriptedServer {
+pub(crate) fn device(browser: bool) -> ScriptedServer {
     let mut server = ScriptedServer::new(&json!({
         "device_authorization_endpoint": "https://as.example/device",
     }));
