@@ -32,6 +32,13 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds))
     }
 
+    /// This moment and `earlier` before it, cut to whole seconds.
+    #[must_use]
+    pub fn saturating_sub(self, earlier: Duration) -> Self {
+        let seconds = i64::try_from(earlier.as_secs()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(seconds))
+    }
+
     /// How long after `earlier` this is; zero when it is not later.
     pub fn saturating_since(self, earlier: Timestamp) -> Duration {
         let seconds = self.0.saturating_sub(earlier.0);

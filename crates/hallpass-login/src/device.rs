@@ -110,6 +110,10 @@ impl Login<'_> {
         }
         let mut waiting =
             started.map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
+        // The wall clock may be set while the user signs in.
+        let clock = &self.host.ports.clock;
+        let lifetime = waiting.expires_at().saturating_since(clock.now());
+        let deadline = clock.monotonic().saturating_add(lifetime);
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {
@@ -120,8 +124,8 @@ impl Login<'_> {
             }));
         let mut tokens = self.endpoint(token_endpoint, registration, dpop.signer());
         loop {
-            self.host.ports.clock.sleep(waiting.interval()).await;
-            if self.host.ports.clock.now() >= waiting.expires_at() {
+            clock.sleep(waiting.interval()).await;
+            if clock.monotonic() >= deadline {
                 let what = "the device code has expired";
                 return Err(LoginError::new(LoginErrorKind::Timeout, what));
             }

@@ -118,7 +118,7 @@ impl SessionInner {
             Ok(found) => found,
             Err(error) => return self.or_sign_in(Err(error), Some(refused), challenges).await,
         };
-        let fresh = |token: &Token| token.is_fresh(context.now()) && has_wanted_scopes(token);
+        let fresh = |token: &Token| token.is_fresh(context.moment()) && has_wanted_scopes(token);
         if let Some(token) = context.publish_if(record, fresh)? {
             return Ok(token);
         }

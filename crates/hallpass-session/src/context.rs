@@ -24,6 +24,7 @@ use crate::{
     backoff::Backoff,
     counters::AtomicCounters,
     error::{SessionError, SignInNeed, SignInRequired},
+    freshness::{Freshness, Moment},
     grant_status, pending_refresh,
     ports::Ports,
     proactive_refresh::ProactiveRefresh,
@@ -58,9 +59,14 @@ impl Context {
         self.ports.clock.now()
     }
 
+    /// The present on both clocks.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::now(&*self.ports.clock)
+    }
+
     /// The published token if it is fresh. Takes no lock, reads no store and allocates nothing.
     pub(crate) fn fresh(&self) -> Option<Token> {
-        self.cache.fresh(self.now())
+        self.cache.fresh(self.moment())
     }
 
     /// Sends requests to endpoints of the authorization server.
@@ -75,7 +81,7 @@ impl Context {
         obtained: Option<Duration>,
     ) -> Result<Token, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
-        let token = Token::new(record, grant, obtained).map_err(SessionError::Terminated)?;
+        let token = self.token(record, grant, obtained)?;
         Ok(self.count_adopted(self.cache.publish(token)))
     }
 
@@ -87,12 +93,25 @@ impl Context {
         is_wanted: impl Fn(&Token) -> bool,
     ) -> Result<Option<Token>, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
-        let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
+        let token = self.token(record, grant, None)?;
         if !is_wanted(&token) {
             return Ok(None);
         }
         let published = self.cache.publish_unless_older(token);
         Ok(published.map(|published| self.count_adopted(published)))
+    }
+
+    /// The token of a record's grant.
+    pub(crate) fn token(
+        &self,
+        record: &Record,
+        grant: &Grant,
+        obtained: Option<Duration>,
+    ) -> Result<Token, SessionError> {
+        let known = self.cache.current();
+        let known = known.as_ref().and_then(|known| known.freshness(grant));
+        let freshness = Freshness::new(grant, known, self.moment());
+        Token::new(record, grant, obtained, freshness).map_err(SessionError::Terminated)
     }
 
     fn count_adopted(&self, published: Published) -> Token {

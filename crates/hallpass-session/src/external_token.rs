@@ -8,12 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthorizeError, BoxFuture, Challenge, CredentialKey, Remedy, Scopes, Timestamp, TokenSource,
+    AuthorizeError, BoxFuture, Challenge, CredentialKey, Remedy, Scopes, TokenSource,
 };
 
 use crate::{
     context::Context,
     error::{SessionError, SessionTerminated, TerminationReason},
+    freshness::Deadline,
     refresh_engine::RefreshEngine,
     token::Token,
     token_origin::{RefreshIntent, TokenOrigin},
@@ -150,10 +151,9 @@ fn publish_again(
     Ok(token)
 }
 
-fn stale_at(context: &Context, source: &dyn TokenSource) -> Option<Timestamp> {
-    source
-        .lasts()
-        .map(|lifetime| context.now().saturating_add(lifetime))
+fn stale_at(context: &Context, source: &dyn TokenSource) -> Option<Deadline> {
+    let lifetime = source.lasts()?;
+    Some(Deadline::after(lifetime, context.moment()))
 }
 
 /// The terminal error of a refused external token, for the challenges of the refusal.

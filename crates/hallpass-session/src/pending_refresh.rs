@@ -39,6 +39,9 @@ pub(crate) const MAX_POST_PAUSE: Duration = Duration::from_secs(15 * 60);
 pub(crate) const MIN_REFUSAL_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The longest pause after refusals.
 pub(crate) const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How far ahead of this process's clock the time of a post may be: machines that share a store have
+/// clocks of their own.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 /// The shortest pause after a lost connection: the server may be restarting.
 const MIN_PAUSE_AFTER_LOST_CONNECTION: Duration = Duration::from_secs(2);
 
@@ -62,6 +65,25 @@ pub(crate) fn is_retried_early(
 ) -> bool {
     let refusal = pending.refused();
     refusal.is_some_and(|refusal| asks || refusal.settings != settings.refresh_digest())
+}
+
+/// The record with its pause from now on, where the last post is in the future: the clock was set back
+/// since. Without this the pause would last until the clock is there again, or not at all.
+pub(crate) fn after_clock_was_set_back(record: &Record, now: Timestamp) -> Option<Record> {
+    let pending = record.pending_refresh.as_ref()?;
+    if pending.last.saturating_since(now) <= MAX_CLOCK_DIFFERENCE {
+        return None;
+    }
+    let mut pending = pending.clone();
+    pending.not_before = now.saturating_add(pending.not_before.saturating_since(pending.last));
+    pending.since = pending.since.min(now);
+    pending.last = now;
+    if let Some(refusal) = &mut pending.refusal {
+        refusal.since = refusal.since.map(|since| since.min(now));
+    }
+    let mut record = record.clone();
+    record.pending_refresh = Some(pending);
+    Some(record)
 }
 
 /// How long the refresh token must not be posted yet.

@@ -13,7 +13,7 @@ use std::{
 use hallpass_core::{Clock, Entropy, Generation};
 use tokio::runtime::Handle;
 
-use crate::token::Token;
+use crate::{freshness::Moment, token::Token};
 
 /// Refreshes the token of a generation, if it is still published and was used.
 pub(crate) trait RefreshUsedToken: Send + Sync {
@@ -48,7 +48,7 @@ impl ProactiveRefresh {
         let Some(session) = self.session.clone() else {
             return;
         };
-        let Some((stale_at, max_early)) = token.refresh_window() else {
+        let Some((latest, max_early)) = token.refresh_window(Moment::now(clock)) else {
             return;
         };
         let generation = token.generation();
@@ -63,9 +63,7 @@ impl ProactiveRefresh {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let wait = stale_at
-            .saturating_since(clock.now())
-            .saturating_sub(max_early.mul_f64(random_fraction(entropy)));
+        let wait = latest.saturating_sub(max_early.mul_f64(random_fraction(entropy)));
         let sleep = clock.sleep(wait);
         runtime.spawn(async move {
             sleep.await;

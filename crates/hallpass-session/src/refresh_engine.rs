@@ -120,7 +120,7 @@ impl RefreshEngine {
         self.context
             .cache
             .current()
-            .filter(|token| intent.accepts_old() && token.is_alive(self.context.now()))
+            .filter(|token| intent.accepts_old() && token.is_alive(self.context.moment()))
             .ok_or(error)
     }
 

@@ -97,7 +97,7 @@ async fn sign_in(coordinator: &Arc<SignInCoordinator>) -> Result<Token, SessionE
 /// Whether the grant has ended or is about to, and only a sign-in gets another token.
 fn is_due(result: &Result<Token, SessionError>, context: &Context) -> bool {
     match result {
-        Ok(token) => !token.is_fresh(context.now()),
+        Ok(token) => !token.is_fresh(context.moment()),
         Err(SessionError::SignInRequired(required)) => {
             *required.need() == SignInNeed::Ended(SignInCause::NoRefreshToken)
         }

@@ -200,7 +200,7 @@ impl Session {
         }
         let record = self.0.context.load().await?;
         let (record, grant) = self.0.context.usable(record.as_ref())?;
-        Token::new(record, grant, None).map_err(SessionError::Terminated)
+        self.0.context.token(record, grant, None)
     }
 
     /// The holders of the locks that this session would wait for now: for a diagnosis.

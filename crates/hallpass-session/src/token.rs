@@ -16,7 +16,10 @@ use hallpass_core::{
 use hallpass_oauth::ProofKey;
 use http::HeaderValue;
 
-use crate::{error::SessionTerminated, freshness};
+use crate::{
+    error::SessionTerminated,
+    freshness::{Deadline, Freshness, Moment},
+};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
@@ -38,8 +41,7 @@ struct TokenData {
     access_token: AccessToken,
     scheme: AuthScheme,
     authorization: HeaderValue,
-    expires_at: Option<Timestamp>,
-    stale_at: Option<Timestamp>,
+    freshness: Freshness,
     scopes: Scopes,
     dpop_key: Option<DpopKey>,
     /// Boxed: most tokens have none.
@@ -47,57 +49,57 @@ struct TokenData {
     issuer: Option<Issuer>,
     generation: Generation,
     obtained: Option<Duration>,
-    max_early: Duration,
     accepted: AtomicBool,
     used: AtomicBool,
 }
 
 impl Token {
-    /// The token of `record`'s `grant`. `obtained` is the monotonic time at which this session got
-    /// it from the authorization server, after a refusal or by a sign-in.
+    /// The token of `record`'s `grant`. `obtained` is the monotonic time at which this session got it from
+    /// the authorization server, after a refusal or by a sign-in.
     pub(crate) fn new(
         record: &Record,
         grant: &Grant,
         obtained: Option<Duration>,
+        freshness: Freshness,
     ) -> Result<Self, SessionTerminated> {
         Ok(Self::from_data(TokenData {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
             authorization: authorization(grant.scheme, &grant.access_token)?,
-            expires_at: grant.expires_at,
-            stale_at: freshness::stale_at(grant),
+            freshness,
             scopes: grant.scopes().clone(),
             dpop_key: grant.dpop_key.clone(),
             proof_key: OnceLock::new(),
             issuer: Some(record.issuer.clone()),
             generation: record.generation,
             obtained,
-            max_early: freshness::max_early_refresh(grant),
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
         }))
     }
 
     /// A bearer token of a [`TokenSource`](hallpass_core::TokenSource), which is read again at
-    /// `stale_at`.
+    /// `stale`.
     pub(crate) fn external(
         access_token: AccessToken,
-        stale_at: Option<Timestamp>,
+        stale: Option<Deadline>,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
         Ok(Self::from_data(TokenData {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
             access_token,
-            expires_at: None,
-            stale_at,
+            freshness: Freshness {
+                expires: None,
+                stale,
+                max_early: Duration::ZERO,
+            },
             scopes: Scopes::none(),
             dpop_key: None,
             proof_key: OnceLock::new(),
             issuer: None,
             generation: Generation::default(),
             obtained,
-            max_early: Duration::ZERO,
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
         }))
@@ -130,7 +132,14 @@ impl Token {
 
     /// When it expires; `None`: the server did not say, so it is used until it is refused.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.0.expires_at
+        self.0.freshness.expires.map(Deadline::wall)
+    }
+
+    /// Its times, if it is the token of `grant`. Read again after the wall clock was set, it gets no second
+    /// lifetime.
+    pub(crate) fn freshness(&self, grant: &Grant) -> Option<&Freshness> {
+        let is_it = self.0.access_token == grant.access_token;
+        is_it.then_some(&self.0.freshness)
     }
 
     /// The scopes it has, as far as the authorization server said.
@@ -188,21 +197,30 @@ impl Token {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// When it is replaced at the latest, and how much earlier it may be; `None` when nothing can
-    /// replace it.
-    pub(crate) fn refresh_window(&self) -> Option<(Timestamp, Duration)> {
-        let stale_at = self.0.stale_at.filter(|_| !self.0.max_early.is_zero())?;
-        Some((stale_at, self.0.max_early))
+    /// How long until it is replaced at the latest, and how much earlier it may be; `None` when nothing
+    /// can replace it.
+    pub(crate) fn refresh_window(&self, now: Moment) -> Option<(Duration, Duration)> {
+        let Freshness {
+            stale, max_early, ..
+        } = self.0.freshness;
+        let stale = stale.filter(|_| !max_early.is_zero())?;
+        Some((stale.remaining(now), max_early))
     }
 
     /// Whether it does not need to be replaced yet.
-    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        self.0.stale_at.is_none_or(|end| now < end)
+    pub(crate) fn is_fresh(&self, now: Moment) -> bool {
+        let stale = self.0.freshness.stale;
+        !stale.is_some_and(|stale| stale.has_come(now))
+    }
+
+    fn stale_at(&self) -> Option<Timestamp> {
+        self.0.freshness.stale.map(Deadline::wall)
     }
 
     /// Whether it has not expired yet.
-    pub(crate) fn is_alive(&self, now: Timestamp) -> bool {
-        self.0.expires_at.is_none_or(|end| now < end)
+    pub(crate) fn is_alive(&self, now: Moment) -> bool {
+        let expires = self.0.freshness.expires;
+        !expires.is_some_and(|expires| expires.has_come(now))
     }
 
     /// Whether both are the same token, whatever record they were read from.
@@ -210,13 +228,14 @@ impl Token {
         Arc::ptr_eq(&self.0.0, &other.0.0) || self.0.access_token == other.0.access_token
     }
 
-    /// Whether both are equal, so that one need not replace the other.
+    /// Whether both are equal, so that one need not replace the other. When each was read makes no
+    /// difference.
     pub(crate) fn is_like(&self, other: &Token) -> bool {
         self.same(other)
             && self.0.scheme == other.0.scheme
             && self.0.issuer == other.0.issuer
-            && self.0.expires_at == other.0.expires_at
-            && self.0.stale_at == other.0.stale_at
+            && self.expires_at() == other.expires_at()
+            && self.stale_at() == other.stale_at()
             && self.0.scopes == other.0.scopes
     }
 
@@ -254,7 +273,7 @@ impl fmt::Debug for Token {
         f.debug_struct("Token")
             .field("scheme", &self.0.scheme)
             .field("access_token", &self.0.access_token)
-            .field("expires_at", &self.0.expires_at)
+            .field("expires_at", &self.expires_at())
             .field("scopes", &self.0.scopes)
             .field("issuer", &self.0.issuer)
             .field("generation", &self.0.generation)

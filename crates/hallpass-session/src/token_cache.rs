@@ -13,9 +13,9 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use hallpass_core::{Generation, Timestamp};
+use hallpass_core::Generation;
 
-use crate::token::Token;
+use crate::{freshness::Moment, token::Token};
 
 /// Few, since each costs a session 128 bytes.
 const SHARDS: usize = 4;
@@ -55,7 +55,7 @@ impl TokenCache {
     }
 
     /// The published token, if it is fresh.
-    pub(crate) fn fresh(&self, now: Timestamp) -> Option<Token> {
+    pub(crate) fn fresh(&self, now: Moment) -> Option<Token> {
         self.current().filter(|token| token.is_fresh(now))
     }
 

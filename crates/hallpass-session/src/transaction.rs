@@ -102,9 +102,9 @@ pub(crate) async fn adopt(
     };
     // A token that is no longer fresh is published too: it is used if the refresh returns no newer one.
     let token = context.publish_if(record, |token| {
-        intent.accepts(token) && token.is_alive(context.now())
+        intent.accepts(token) && token.is_alive(context.moment())
     })?;
-    let token = token.filter(|token| token.is_fresh(context.now()));
+    let token = token.filter(|token| token.is_fresh(context.moment()));
     if token.is_some() {
         record_outcome("adopted");
     }

@@ -44,7 +44,7 @@ pub(crate) async fn run(
             _ => Err(error),
         };
     }
-    let is_new_token_refused = refused.is_alive(context.now())
+    let is_new_token_refused = refused.is_alive(context.moment())
         && !refused.was_accepted()
         && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.ports.clock.monotonic());
     let replaced = if is_new_token_refused {

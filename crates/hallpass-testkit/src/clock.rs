@@ -64,6 +64,12 @@ impl FakeClock {
         });
     }
 
+    /// Sets wall time forward or back by these seconds, and lets no time pass.
+    pub fn set_by(&self, seconds: i64) {
+        let wall = Clock::now(self).as_unix_seconds();
+        self.jump_to(Timestamp::from_unix_seconds(wall.saturating_add(seconds)));
+    }
+
     /// How many sleeps have begun and have not ended.
     pub fn sleepers(&self) -> usize {
         *self.sleepers.borrow()

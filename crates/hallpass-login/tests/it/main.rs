@@ -7,6 +7,7 @@
 
 mod callback;
 mod client;
+mod clock_jumps;
 mod dpop;
 mod error_page;
 mod errors;

@@ -38,6 +38,8 @@ pub(crate) struct ScriptedServer {
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
+    /// By how many seconds the wall clock is set once the user has the device code.
+    pub(crate) sets_clock_by: i64,
     /// A sleep of a minute at most ends at once.
     pub(crate) clock: FakeClock,
 }
@@ -182,6 +184,9 @@ impl Interaction for ScriptedServer {
     }
 
     fn event(&self, event: LoginEvent<'_>) {
+        if let LoginEvent::DeviceCode(_) = event {
+            self.clock.set_by(self.sets_clock_by);
+        }
         self.events.lock().unwrap().push(format!("{event:?}"));
     }
 

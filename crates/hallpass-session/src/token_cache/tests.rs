@@ -2,10 +2,11 @@ use std::{sync::Barrier, thread};
 
 use hallpass_core::{
     AccessToken, CredentialKey, Grant, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, record::GrantKind,
+    SettingsFingerprint, Timestamp, record::GrantKind,
 };
 
 use super::*;
+use crate::freshness::Freshness;
 
 fn token(text: &str, generation: Generation) -> Token {
     let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
@@ -18,7 +19,11 @@ fn token(text: &str, generation: Generation) -> Token {
         AccessToken::new(text.to_owned()),
         now,
     );
-    Token::new(&record, &grant, None).unwrap()
+    let now = Moment {
+        wall: now,
+        monotonic: std::time::Duration::ZERO,
+    };
+    Token::new(&record, &grant, None, Freshness::new(&grant, None, now)).unwrap()
 }
 
 fn text(cache: &TokenCache) -> Option<String> {

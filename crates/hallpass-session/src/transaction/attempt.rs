@@ -93,6 +93,14 @@ async fn under_lock(
     let context = &engine.context;
     let loaded = context.load_locked(guard).await?;
     step("read");
+    if let Some(mut record) = loaded
+        .as_ref()
+        .and_then(|record| pending_refresh::after_clock_was_set_back(record, context.now()))
+    {
+        let expected = Some(record.generation);
+        context.save(&mut record, expected, guard).await?;
+        return Ok(Renewal::Ended(Attempt::Conflict));
+    }
     let (record, grant) = match context.usable(loaded.as_ref()) {
         Ok(found) => found,
         Err(error) => {
@@ -103,8 +111,8 @@ async fn under_lock(
     if let Some(ended) = without_post(engine, intent, record, grant, guard).await? {
         return Ok(ended);
     }
-    let sent_at = context.now();
-    let prepared = post::prepare(engine, record, grant, sent_at)
+    let sent_at = context.moment();
+    let prepared = post::prepare(engine, record, grant, sent_at.wall)
         .map_err(|need| context.sign_in_required(need))?;
 
     let permit = match engine
@@ -124,7 +132,7 @@ async fn under_lock(
     if critical.is_none() {
         return Err(context.closed_error());
     }
-    let Some(marked) = mark(engine, record, sent_at, guard).await? else {
+    let Some(marked) = mark(engine, record, sent_at.wall, guard).await? else {
         return Ok(Renewal::Ended(Attempt::Conflict));
     };
     let result = post::post(engine, prepared).await;
@@ -141,7 +149,7 @@ async fn under_lock(
     let posted = Posted {
         before: record,
         marked: &marked,
-        sent_at,
+        sent_at: sent_at.wall_as_of(context.moment()),
     };
     after_post(engine, intent, &posted, result, guard).await
 }
@@ -155,8 +163,8 @@ async fn without_post(
     guard: &mut Guard,
 ) -> Result<Option<Renewal>, SessionError> {
     let context = &engine.context;
-    let now = context.now();
-    let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
+    let now = context.moment();
+    let token = context.token(record, grant, None)?;
     if intent.accepts(&token) && token.is_fresh(now) {
         record_outcome("adopted");
         return context.publish(record, None).map(done).map(Some);
@@ -169,7 +177,7 @@ async fn without_post(
     let asks = context.backoff.retries_refused();
     let pause = record.pending_refresh.as_ref().and_then(|pending| {
         let is_early = pending_refresh::is_retried_early(pending, &context.settings, asks);
-        let remaining = pending_refresh::remaining(pending, is_early, now)?;
+        let remaining = pending_refresh::remaining(pending, is_early, now.wall)?;
         Some(Pause {
             pending,
             remaining,
@@ -234,6 +242,7 @@ struct Posted<'a> {
     /// The record before the mark.
     before: &'a Record,
     marked: &'a Record,
+    /// By the clock as it was when the answer came.
     sent_at: Timestamp,
 }
 

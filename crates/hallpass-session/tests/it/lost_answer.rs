@@ -136,11 +136,14 @@ async fn retry_after_of_a_5xx_extends_the_pause() {
 }
 
 #[tokio::test]
-async fn pause_from_a_wrong_clock_is_ignored() {
+async fn pause_from_a_wrong_clock_starts_again() {
     let fixture = Fixture::expired(&[Fault::LostBefore]).await;
     fixture.clock.jump(100_000_000);
     fixture.session().token().await.unwrap_err();
     fixture.clock.jump(-100_000_000);
+    fixture.session().token().await.unwrap_err();
+    assert_eq!(fixture.pause().await, 7);
+    fixture.clock.advance(7);
     assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
 }
 

@@ -9,6 +9,7 @@
 
 mod circuit_breaker;
 mod client_key;
+mod clock_jumps;
 mod end_to_end;
 mod expiry;
 mod external_token;
