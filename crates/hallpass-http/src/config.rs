@@ -3,6 +3,7 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use hallpass_core::{KindError, Remedy};
+use rustls::crypto::CryptoProvider;
 
 use crate::{
     ClientIdentity, HandshakeLog, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver,
@@ -41,6 +42,9 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
+    /// The cryptography of TLS; `None` for `ring`. A host that needs another, as one that is validated for
+    /// FIPS, names it here: no process-wide provider is read. Signatures and the store have their own.
+    pub crypto_provider: Option<Arc<CryptoProvider>>,
     /// Where to note what servers present in their TLS handshakes, for a diagnosis.
     pub handshakes: Option<HandshakeLog>,
 }
@@ -57,6 +61,7 @@ impl Default for HttpConfig {
             connect_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(12),
             resolver: Arc::new(SystemResolver),
+            crypto_provider: None,
             handshakes: None,
         }
     }
@@ -126,6 +131,16 @@ impl HttpConfig {
     #[must_use]
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
+        self
+    }
+
+    /// Sets [`crypto_provider`](Self::crypto_provider).
+    #[must_use]
+    pub fn with_crypto_provider(
+        mut self,
+        crypto_provider: impl Into<Option<Arc<CryptoProvider>>>,
+    ) -> Self {
+        self.crypto_provider = crypto_provider.into();
         self
     }
 

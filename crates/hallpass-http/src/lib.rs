@@ -28,10 +28,15 @@
 //! reqwest = { version = "0.13", default-features = false, features = ["gzip"] }
 //! ```
 //!
+//! # Other cryptography
+//!
+//! TLS is `ring`'s. [`HttpConfig::crypto_provider`] takes another of rustls's providers. Its type is rustls's
+//! and is [exported](CryptoProvider) from here: another version of rustls is another version of this crate.
+//!
 //! # What it does not do
 //!
 //! It knows nothing of OAuth, keeps no cookies, retries nothing that a server may have acted on,
-//! never reads the environment, and installs no process-wide TLS provider. Futures need a tokio
+//! never reads the environment, and neither installs nor reads a process-wide TLS provider. Futures need a tokio
 //! runtime with its timers.
 //!
 //! # Example
@@ -84,6 +89,7 @@ pub use policy::AddressRefused;
 pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
+pub use rustls::crypto::CryptoProvider;
 pub use trust::{
     CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
     Handshake, HandshakeLog, Trust, TrustAnchor,

@@ -11,7 +11,6 @@ use crate::{
     AddressClass, HttpConfig, HttpConfigError, Origin, Proxy,
     config::unusable,
     policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver, Reach},
-    trust,
 };
 
 /// A pool for each reach: a pool has one resolver, which checks addresses, and a connection that
@@ -77,13 +76,15 @@ pub(crate) struct Template {
 
 impl Template {
     pub(crate) fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = config.crypto_provider.clone();
+        let provider =
+            provider.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
         let verifier = config
             .trust
             .verifier(&provider, config.handshakes.as_ref())?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(trust::unusable)?
+            .map_err(|error| unusable("the TLS provider").with_source(error))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut tls = match &config.client_identity {

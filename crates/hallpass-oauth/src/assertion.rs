@@ -8,12 +8,12 @@ use hallpass_core::{
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::json;
 
-use crate::signing::{Algorithm, Key, SigningError};
+use crate::signing::{Algorithm, Key, Signer, SigningError, sign_token};
 
 /// A client's private key. `Debug` shows the algorithm alone.
 #[derive(Debug)]
 pub struct ClientKey {
-    key: Key,
+    key: Box<dyn Signer>,
     id: Option<String>,
 }
 
@@ -29,7 +29,15 @@ impl ClientKey {
             .map_err(|_| ClientKeyError { is_pem: false })?;
         let key = Key::from_pkcs8(document.secret_pkcs8_der());
         let key = key.ok_or(ClientKeyError { is_pem: true })?;
-        Ok(Self { key, id: None })
+        Ok(Self::from_signer(key))
+    }
+
+    /// A key that is elsewhere.
+    pub fn from_signer(key: impl Signer + 'static) -> Self {
+        Self {
+            key: Box::new(key),
+            id: None,
+        }
     }
 
     /// The key that a client was configured with, read as by [`from_pem`](Self::from_pem).
@@ -86,7 +94,7 @@ impl ClientKey {
             "exp": issued.saturating_add(LIFETIME),
             "jti": unique(entropy),
         });
-        self.key.sign(&header, &claims)
+        sign_token(&*self.key, &header, &claims)
     }
 }
 

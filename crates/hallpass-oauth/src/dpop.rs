@@ -23,13 +23,13 @@ use zeroize::Zeroizing;
 
 use crate::{
     assertion::unique,
-    signing::{Key, SigningError},
+    signing::{Key, Signer, SigningError, sign_token},
 };
 
 /// A P-256 key that signs proofs with ES256, the one algorithm that every server of RFC 9449 has.
 /// `Debug` shows its public half's thumbprint.
 pub struct ProofKey {
-    key: Key,
+    key: Box<dyn Signer>,
     jwk: Value,
     thumbprint: String,
 }
@@ -68,7 +68,7 @@ impl ProofKey {
         Ok(Self {
             thumbprint: sha256(canonical.as_bytes()),
             jwk: json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }),
-            key: Key::Es256(key),
+            key: Box::new(Key::Es256(key)),
         })
     }
 
@@ -107,7 +107,7 @@ impl ProofKey {
         if let Some(nonce) = request.nonce {
             claims["nonce"] = json!(nonce);
         }
-        let proof = self.key.sign(&header, &claims)?;
+        let proof = sign_token(&*self.key, &header, &claims)?;
         let mut proof = HeaderValue::from_str(&proof).map_err(|_| SigningError)?;
         proof.set_sensitive(true);
         Ok(proof)

@@ -136,6 +136,6 @@ pub use registration::{
 };
 pub use retry_after::RetryAfter;
 pub use revocation::{RevocationAuthMethods, RevocationRequest, revocation_from_http};
-pub use signing::{Algorithm, SigningError};
+pub use signing::{Algorithm, Signer, SigningError};
 pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse, dpop_nonce};
 pub use token_exchange::{IdentityAssertion, IdentityAssertionRequest};

@@ -40,6 +40,36 @@ impl Algorithm {
     }
 }
 
+/// A private key that signs tokens: the port for keys that stay elsewhere, as in a security module, or
+/// that need other cryptography than `ring`'s.
+pub trait Signer: Send + Sync + fmt::Debug {
+    /// The algorithm of its signatures.
+    fn algorithm(&self) -> Algorithm;
+
+    /// The signature of `message`, in the form of RFC 7518 §3 and RFC 8037 §3.1.
+    ///
+    /// # Errors
+    ///
+    /// When the key can't sign now.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError>;
+}
+
+/// The compact form (RFC 7515 §7.1) of `claims` under `header`.
+pub(crate) fn sign_token(
+    key: &dyn Signer,
+    header: &Value,
+    claims: &Value,
+) -> Result<String, SigningError> {
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+    Ok(token)
+}
+
+/// A key in memory.
 pub(crate) enum Key {
     Es256(EcdsaKeyPair),
     Rs256(RsaKeyPair),
@@ -63,8 +93,10 @@ impl Key {
         let random = SystemRandom::new();
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document, &random).ok()
     }
+}
 
-    pub(crate) fn algorithm(&self) -> Algorithm {
+impl Signer for Key {
+    fn algorithm(&self) -> Algorithm {
         match self {
             Self::Es256(_) => Algorithm::Es256,
             Self::Rs256(_) => Algorithm::Rs256,
@@ -72,29 +104,21 @@ impl Key {
         }
     }
 
-    /// The compact form (RFC 7515 §7.1) of `claims` under `header`.
-    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> Result<String, SigningError> {
-        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
-        token.push('.');
-        token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_string()));
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let random = SystemRandom::new();
-        let signature = match self {
-            Self::Es256(key) => key
-                .sign(&random, token.as_bytes())
-                .map_err(|_| SigningError)?
-                .as_ref()
-                .to_vec(),
-            Self::EdDsa(key) => key.sign(token.as_bytes()).as_ref().to_vec(),
+        match self {
+            Self::Es256(key) => {
+                let signature = key.sign(&random, message).map_err(|_| SigningError)?;
+                Ok(signature.as_ref().to_vec())
+            }
+            Self::EdDsa(key) => Ok(key.sign(message).as_ref().to_vec()),
             Self::Rs256(key) => {
                 let mut signature = vec![0; key.public().modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, token.as_bytes(), &mut signature)
+                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
                     .map_err(|_| SigningError)?;
-                signature
+                Ok(signature)
             }
-        };
-        token.push('.');
-        token.push_str(&URL_SAFE_NO_PAD.encode(signature));
-        Ok(token)
+        }
     }
 }
 
@@ -104,7 +128,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The operating system gave no randomness to sign with.
+/// The operating system gave no randomness to sign with, or a [`Signer`] did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token could not be signed")]
 pub struct SigningError;

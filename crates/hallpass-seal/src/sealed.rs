@@ -78,18 +78,13 @@ pub fn seal(
     let mut sealed = Vec::with_capacity(HEADER + plain.len() + TAG);
     sealed.extend_from_slice(&header);
     sealed.extend_from_slice(plain);
-    let tag = XChaCha20Poly1305::new(key.expose().into())
-        .encrypt_inout_detached(
-            &XNonce::from(nonce),
-            &header,
-            (&mut sealed[HEADER..]).into(),
+    let tag = cipher(key).encrypt(nonce, &header, &mut sealed[HEADER..]);
+    let tag = tag.ok_or_else(|| {
+        KeyError::new(
+            KeyErrorKind::Unusable,
+            "sealing failed: the text is too long",
         )
-        .map_err(|_| {
-            KeyError::new(
-                KeyErrorKind::Unusable,
-                "sealing failed: the text is too long",
-            )
-        })?;
+    })?;
     sealed.extend_from_slice(&tag);
     Ok(sealed)
 }
@@ -134,15 +129,46 @@ pub fn open(
         return Err(OpenError::Misplaced);
     }
     let mut plain = Zeroizing::new(sealed.to_vec());
-    XChaCha20Poly1305::new(key.expose().into())
-        .decrypt_inout_detached(
-            &XNonce::from(*nonce),
-            header,
-            plain.as_mut_slice().into(),
-            &(*tag).into(),
-        )
-        .map_err(|_| OpenError::Altered)?;
+    let opened = cipher(key).decrypt(*nonce, header, &mut plain, *tag);
+    opened.ok_or(OpenError::Altered)?;
     Ok(plain)
+}
+
+/// The cipher of [`VERSION`]. Another cipher, as one that is validated for FIPS, is another version.
+fn cipher(key: &SealingKey) -> impl Cipher {
+    XChaCha20Poly1305::new(key.expose().into())
+}
+
+/// Authenticated encryption in place. `None` where the text is too long, or is not what was encrypted.
+trait Cipher {
+    /// The tag.
+    fn encrypt(&self, nonce: [u8; NONCE], header: &[u8], text: &mut [u8]) -> Option<[u8; TAG]>;
+
+    fn decrypt(
+        &self,
+        nonce: [u8; NONCE],
+        header: &[u8],
+        text: &mut [u8],
+        tag: [u8; TAG],
+    ) -> Option<()>;
+}
+
+impl Cipher for XChaCha20Poly1305 {
+    fn encrypt(&self, nonce: [u8; NONCE], header: &[u8], text: &mut [u8]) -> Option<[u8; TAG]> {
+        let tag = self.encrypt_inout_detached(&XNonce::from(nonce), header, text.into());
+        Some(tag.ok()?.into())
+    }
+
+    fn decrypt(
+        &self,
+        nonce: [u8; NONCE],
+        header: &[u8],
+        text: &mut [u8],
+        tag: [u8; TAG],
+    ) -> Option<()> {
+        self.decrypt_inout_detached(&XNonce::from(nonce), header, text.into(), &tag.into())
+            .ok()
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,27 @@
 //! Whom the client believes, over TLS 1.2 and 1.3.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use hallpass_core::{Diagnostic as _, Remedy, http::HttpErrorKind};
 use hallpass_http::{
-    CaBundle, CertificateFault, CertificateRefused, Client, HandshakeLog, HttpConfig, Trust,
+    CaBundle, CertificateFault, CertificateRefused, Client, CryptoProvider, HandshakeLog,
+    HttpConfig, Trust,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{
     LazyConfigAcceptor,
-    rustls::{ServerConfig, SupportedProtocolVersion, server::Acceptor, version},
+    rustls::{
+        ServerConfig, SupportedProtocolVersion,
+        crypto::{GetRandomFailed, SecureRandom, ring},
+        server::Acceptor,
+        version,
+    },
 };
 
 use crate::{
@@ -70,6 +82,50 @@ async fn configured_private_authority_is_trusted() {
             ask(&certificate, version, trust).await.unwrap();
         }
     }
+}
+
+/// Random numbers of `ring`, counted.
+#[derive(Debug)]
+struct Counted;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+impl SecureRandom for Counted {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        ring::default_provider().secure_random.fill(bytes)
+    }
+}
+
+#[tokio::test]
+async fn configured_crypto_provider_is_used() {
+    let authority = Authority::new("Corp Root");
+    let certificate = authority.issue("mcp.test");
+    let bundle = CaBundle::from_pem(authority.pem()).unwrap();
+    let config = || {
+        HttpConfig::default()
+            .with_trust(Trust::Only(bundle.clone()))
+            .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")]))
+    };
+    let server = Server::start_tls(certificate.server(&version::TLS13, None), |_| {
+        Reply::ok("here")
+    })
+    .await;
+    let url = server.named("https", "mcp.test", "/");
+    let counted = CryptoProvider {
+        secure_random: &Counted,
+        ..ring::default_provider()
+    };
+    let client = Client::new(config().with_crypto_provider(Arc::new(counted))).unwrap();
+    get(&client, &url).await.unwrap();
+    assert!(COUNT.load(Ordering::Relaxed) > 0);
+
+    let useless = CryptoProvider {
+        cipher_suites: Vec::new(),
+        ..ring::default_provider()
+    };
+    let error = Client::new(config().with_crypto_provider(Arc::new(useless))).unwrap_err();
+    assert_eq!(error.to_string(), "the TLS provider can't be used");
 }
 
 #[tokio::test]

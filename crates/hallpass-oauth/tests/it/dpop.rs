@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hallpass_core::{AccessToken, ClientId, DpopKey};
-use hallpass_oauth::{Algorithm, ClientKey, Proof, ProofKey};
+use hallpass_oauth::{Algorithm, ClientKey, Proof, ProofKey, Signer, SigningError};
 use http::Method;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
@@ -156,6 +156,31 @@ fn es256_support_is_read_from_metadata() {
 fn pem(document: &[u8]) -> String {
     let body = base64::engine::general_purpose::STANDARD.encode(document);
     format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
+}
+
+/// A key in a security module, which gives the length of what it signs.
+#[derive(Debug)]
+struct Elsewhere;
+
+impl Signer for Elsewhere {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Rs256
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        Ok(message.len().to_be_bytes().to_vec())
+    }
+}
+
+#[test]
+fn client_assertion_is_signed_by_a_key_elsewhere() {
+    let key = ClientKey::from_signer(Elsewhere).with_id("k");
+    let (client, entropy) = (ClientId::new("c"), Counting::default());
+    let assertion = key.assertion(&client, &metadata().issuer, NOW, &entropy);
+    let (header, claims, signed, signature) = open(&assertion.unwrap());
+    assert_eq!(header, json!({ "typ": "JWT", "alg": "RS256", "kid": "k" }));
+    assert_eq!(claims["iss"], "c");
+    assert_eq!(signature, signed.len().to_be_bytes());
 }
 
 #[test]
