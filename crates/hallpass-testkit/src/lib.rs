@@ -19,7 +19,7 @@
 //! - [`ConnectProxy`]: a proxy that wants a password.
 //! - [`Person`]: a user with a browser. [`TestCa`]: certificates for https.
 //!   [`FakeClock`], [`FixedEntropy`]: time and randomness by hand. [`LeakCheck`]: no secret in a
-//!   text.
+//!   text. [`check_corpus`]: the inputs that fuzzing kept.
 //!
 //! All of it listens on the loopback interface alone. It is no authorization server for anything
 //! but tests and demonstrations: it asks for no password and keeps nothing.
@@ -46,6 +46,7 @@ mod authorization_server;
 mod client_key;
 mod clock;
 mod connect_proxy;
+mod corpus;
 mod documents;
 mod entropy;
 mod exchange;
@@ -69,6 +70,7 @@ pub use authorization_server::{
 pub use client_key::TestClientKey;
 pub use clock::FakeClock;
 pub use connect_proxy::ConnectProxy;
+pub use corpus::check_corpus;
 pub use documents::{resource_metadata_json, server_metadata_json, token_response_json};
 pub use entropy::FixedEntropy;
 pub use fake_server::FakeServer;

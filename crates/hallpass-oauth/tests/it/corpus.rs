@@ -1,22 +1,14 @@
 //! The inputs that fuzzing kept, without the fuzzer: `fuzz/README.md` says where they come from.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use hallpass_testkit::check_corpus;
 
 use crate::fuzzed;
 
-/// Runs an entry over the inputs of its name, and over each of them cut short.
 fn check(name: &str, entry: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut inputs = 0;
-    for file in fs::read_dir(folder.join(name)).unwrap() {
-        let input = fs::read(file.unwrap().path()).unwrap();
-        entry(&input);
-        for cut in (0..input.len()).step_by(1 + input.len() / 16) {
-            entry(&input[..cut]);
-        }
-        inputs += 1;
-    }
-    assert!(inputs >= 7, "{inputs} inputs of {name}");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    check_corpus(&corpus.join(name), entry);
 }
 
 #[test]
@@ -27,4 +19,14 @@ fn token_response_corpus_holds() {
 #[test]
 fn callback_corpus_holds() {
     check("callback", fuzzed::callback);
+}
+
+#[test]
+fn registration_corpus_holds() {
+    check("registration", fuzzed::registration);
+}
+
+#[test]
+fn device_authorization_corpus_holds() {
+    check("device_authorization", fuzzed::device_authorization);
 }

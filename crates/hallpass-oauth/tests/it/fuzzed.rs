@@ -1,15 +1,16 @@
-//! What has to hold for any bytes from the token endpoint, and for any request to the redirect
-//! URI: the entries of the fuzz targets in `fuzz/`, which include this file. `corpus.rs`
+//! What has to hold for any bytes from the endpoints of an authorization server, and for any request
+//! to the redirect URI: the entries of the fuzz targets in `fuzz/`, which include this file. `corpus.rs`
 //! runs them over the inputs that were kept.
 
 use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, ClientId, CredentialKey, Diagnostic as _, Entropy, Grant, Issuer, Record, Resource,
-    Scopes, ServerMetadata, SettingsFingerprint, State, Timestamp,
+    Scopes, ServerMetadata, SettingsFingerprint, State, Timestamp, is_loopback,
     record::{GrantKind, document::CredentialDocument},
 };
 use hallpass_oauth::{
-    AuthorizationRequest, CallbackErrorKind, PendingAuthorization, TokenErrorClass, TokenResponse,
+    AuthorizationRequest, CallbackErrorKind, DeviceAuthorization, PendingAuthorization,
+    TokenErrorClass, TokenResponse, registration_from_http,
 };
 use http::{HeaderValue, Response, StatusCode, header};
 use url::Url;
@@ -74,6 +75,68 @@ fn token_response_to(asked: AuthScheme, response: &Response<Bytes>) {
                 assert!(error.code().is_some() && !response.status().is_server_error());
             }
             let _ = error.remedy();
+        }
+    }
+}
+
+/// An answer of the registration endpoint, as above: a client that a record keeps as it is, or an error
+/// that shows nothing it was told.
+pub(crate) fn registration(data: &[u8]) {
+    const REDIRECT_URI: &str = "http://127.0.0.1:7777/callback";
+    let response = response(data);
+    let metadata = metadata(false);
+    match registration_from_http(&response, REDIRECT_URI, &metadata) {
+        Ok(registration) => {
+            assert!(response.status().is_success());
+            assert!(!registration.client_id.as_str().is_empty());
+            assert_eq!(registration.redirect_uri.as_deref(), Some(REDIRECT_URI));
+            let has_secret = registration.client_secret.is_some();
+            assert!(has_secret || !registration.auth_method.needs_secret());
+            assert!(has_secret || registration.secret_expires_at.is_none());
+            let settings = SettingsFingerprint::default();
+            let mut record = Record::new(credential_key(), metadata, settings);
+            record.registration = Some(registration);
+            record.state = State::Registered;
+            is_kept_in(&record);
+        }
+        Err(error) => {
+            let hints = error.hints();
+            let hints = hints.iter().map(ToString::to_string);
+            let texts = [error.to_string(), format!("{error:?}")];
+            for text in texts.into_iter().chain(hints) {
+                is_a_line(&text);
+                shows_no_secret(&text);
+            }
+            assert!(error.named_parts().count() < 16);
+            let _ = (error.remedy(), error.redirect_uri_refusal());
+        }
+    }
+}
+
+/// An answer of the device authorization endpoint, as above: a code that a user can type, on a page that
+/// a browser may be sent to, or an error that shows nothing it was told.
+pub(crate) fn device_authorization(data: &[u8]) {
+    let response = response(data);
+    match DeviceAuthorization::from_http(&response, None, NOW) {
+        Ok(waiting) => {
+            let code = waiting.user_code();
+            assert!((1..=64).contains(&code.chars().count()), "{code}");
+            assert!(!code.contains(char::is_control), "{code:?}");
+            let pages = [
+                Some(waiting.verification_uri()),
+                waiting.verification_uri_complete(),
+            ];
+            for page in pages.into_iter().flatten() {
+                assert!(page.scheme() == "https" || is_loopback(page), "{page}");
+            }
+            assert!((1..=60).contains(&waiting.interval().as_secs()));
+            assert!(waiting.expires_at() >= NOW);
+        }
+        Err(error) => {
+            for text in [error.to_string(), format!("{error:?}")] {
+                is_a_line(&text);
+                shows_no_secret(&text);
+            }
         }
     }
 }
@@ -156,13 +219,21 @@ fn shows_no_secret(text: &str) {
 
 /// A record holds the grant, and reads back as it was.
 fn is_kept(grant: &Grant) {
-    let key = CredentialKey::new(MCP.parse().expect("a constant"));
     let settings = SettingsFingerprint::default();
-    let mut record = Record::new(key.clone(), metadata(false), settings);
+    let mut record = Record::new(credential_key(), metadata(false), settings);
     record.grant = Some(grant.clone());
     record.state = State::SignedIn;
-    let mut document = CredentialDocument::empty(key);
-    let _ = document.save(&record, None);
+    is_kept_in(&record);
+}
+
+fn credential_key() -> CredentialKey {
+    CredentialKey::new(MCP.parse().expect("a constant"))
+}
+
+/// A document holds the record, and reads back as it was.
+fn is_kept_in(record: &Record) {
+    let mut document = CredentialDocument::empty(credential_key());
+    let _ = document.save(record, None);
     let read = CredentialDocument::decode(&document.encode()).expect("as written");
     assert_eq!(read, document);
 }

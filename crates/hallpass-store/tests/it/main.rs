@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod contract;
+mod corpus;
 mod faults;
 mod fixture;
 mod forget;
+mod fuzzed;
 mod inventory;
 mod missing_key;
 mod missing_key_epochs;
