@@ -1,6 +1,7 @@
 //! Event streams (WHATWG HTML §9.2).
 
 #![no_main]
+#![allow(dead_code, reason = "each target uses one entry of the file")]
 
 #[path = "../../crates/hallpass-mcp/tests/it/fuzzed.rs"]
 mod fuzzed;

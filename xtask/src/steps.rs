@@ -7,6 +7,7 @@ mod codegen;
 mod conformance;
 mod deny;
 mod examples;
+mod fuzz;
 mod harness;
 #[cfg(unix)]
 mod keyring;
@@ -123,8 +124,8 @@ pub(crate) const STEPS: &[Step] = &[
     step("conformance", "the official MCP conformance suite for clients", conformance::run)
         .needs("Node.js")
         .takes(&[(NAMES, "only runs with this in their names")]),
-    step("processes", "processes that share credentials: killed at each step of a refresh, and with token endpoints that fail", processes::run)
-        .takes(&[(NAMES, "only these of creations, kills, storm, faults")]),
+    step("processes", "processes that share credentials: killed at each step of a refresh, with token endpoints that fail, and with a clock that is set", processes::run)
+        .takes(&[(NAMES, "only these of creations, kills, storm, faults, clock")]),
     step("keyring", "a real keyring: unlocked, locked, absent, hanging, stopped and started again, without its key", keyring::run)
         .needs("Linux, gnome-keyring"),
     step("real", "the program with real authorization servers", real::run)
@@ -133,6 +134,11 @@ pub(crate) const STEPS: &[Step] = &[
     step("storm", "callers and proxies that are killed at random, with a server that detects reuse", storm::run)
         .takes(&[("--check", "fail where a promise is broken"), ("--grace", "the server accepts a used refresh token for a while"),
             ("--minutes N", "how long"), ("--seed N", "the seed of an earlier run")])
+        .by_hand(),
+    step("fuzz", "the readers of what comes from others, with inputs that a fuzzer makes up", fuzz::run)
+        .needs("a C++ compiler")
+        .takes(&[("--minutes N", "how long each target runs, instead of ten"), ("--keep", "put the inputs that reach new code into the tree"),
+            (NAMES, "only these targets")])
         .by_hand(),
     step("bench", "benchmarks", bench::run)
         .takes(&[("--check", "fail where a target is missed"), (NAMES, "only these of network, proxy, session, start")])

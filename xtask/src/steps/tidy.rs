@@ -1,11 +1,13 @@
 //! The rules that the compiler, clippy and cargo-deny don't know: what is done in one place, which tests
-//! may wait or not run, module documentation, and the project's language.
+//! may wait or not run, module documentation, the project's language, and tests for what `SECURITY.md`
+//! promises.
 //!
 //! What breaks a rule for a good reason is in [`EXCEPTIONS`], and an exception that nothing needs is
 //! an error.
 
 mod language;
 mod places;
+mod security;
 
 use crate::{
     finding::{self, Finding},
@@ -40,6 +42,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let mut findings = except(tree.rust_files().flat_map(file).collect(), EXCEPTIONS);
     findings.extend(places::check(&tree));
     findings.extend(language::check(&tree));
+    findings.extend(security::check(&tree));
     finding::report(
         &findings,
         "edit the file that is named, or the tables in xtask/src/steps/tidy",

@@ -3,7 +3,8 @@
 //!
 //! `faults` has the token endpoints reset, close, hang and answer with a web page for one minute, while
 //! commands run and are killed. `storm` kills callers and proxies at random for as long as it is told,
-//! against a server that revokes a family whose refresh token comes back. Each prints what it found.
+//! against a server that revokes a family whose refresh token comes back. `clock` sets the wall clock of the
+//! processes by hours. Each prints what it found.
 //!
 //! The seed decides what is chosen; the operating system decides in which order processes run, so that
 //! the same seed gives the same kind of run and not the same run.
@@ -14,7 +15,9 @@
     reason = "a failed expectation is a failed check, told on the terminal"
 )]
 
+mod clock;
 mod faults;
+mod host;
 mod judge;
 mod random;
 mod servers;
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         .build()
         .unwrap();
     let holds = match words[..] {
+        ["clock", program, library] => runtime.block_on(clock::run(program, library)),
         ["faults", program, ref rest @ ..] => runtime.block_on(faults::run(program, seed(rest))),
         ["storm", program, ref rest @ ..] => {
             let minutes = after("--minutes", rest).and_then(|text| text.parse().ok());
@@ -44,7 +48,8 @@ fn main() -> ExitCode {
             runtime.block_on(storm::run(program, options)) || !rest.contains(&"--check")
         }
         _ => {
-            println!("usage: refresh_faults faults PROGRAM [--seed N]");
+            println!("usage: refresh_faults clock PROGRAM LIBRARY");
+            println!("       refresh_faults faults PROGRAM [--seed N]");
             println!(
                 "       refresh_faults storm PROGRAM [--minutes N] [--seed N] [--grace] [--check]"
             );

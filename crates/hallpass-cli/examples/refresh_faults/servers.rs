@@ -35,6 +35,8 @@ pub(crate) struct Servers {
     pub(crate) server: McpServer,
     program: PathBuf,
     folder: TempDir,
+    /// What every process has in its environment besides.
+    environment: Vec<(&'static str, PathBuf)>,
     processes: Mutex<Processes>,
     next: AtomicU32,
 }
@@ -72,9 +74,26 @@ impl Servers {
             issuer,
             program: program.into(),
             folder: TempDir::with_prefix("hallpass-refresh-faults").unwrap(),
+            environment: Vec::new(),
             processes: Mutex::default(),
             next: AtomicU32::new(1),
         }
+    }
+
+    /// Gives every process this variable.
+    pub(crate) fn set(&mut self, variable: &'static str, value: impl Into<PathBuf>) {
+        self.environment.push((variable, value.into()));
+    }
+
+    /// The program, with the store.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env_clear()
+            .env("HALLPASS_HOME", self.folder.path().join("store"))
+            .env("HALLPASS_KEY_STORE", "key-file")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Starts `hallpass WORD URL REST…` for an account.
@@ -91,13 +110,11 @@ impl Servers {
             Stdio::null()
         };
         let header = format!("{} {NUMBER}: {number}", self.issuer.origin());
-        let child = Command::new(&self.program)
+        let child = self
+            .command()
             .args(["--json", "--non-interactive", word, &self.server.url()])
             .args(rest)
             .args(["--account", account, option, &header])
-            .env_clear()
-            .env("HALLPASS_HOME", self.folder.path().join("store"))
-            .env("HALLPASS_KEY_STORE", "key-file")
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -155,12 +172,10 @@ impl Servers {
 
     /// Signs in to an account: goes where `login` says. Where it fails, what `login` said.
     pub(crate) async fn sign_in(&self, account: &str) -> Result<(), String> {
-        let mut login = Command::new(&self.program)
+        let mut login = self
+            .command()
             .args(["login", &self.server.url(), "--account", account])
             .arg("--no-browser")
-            .env_clear()
-            .env("HALLPASS_HOME", self.folder.path().join("store"))
-            .env("HALLPASS_KEY_STORE", "key-file")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -186,13 +201,10 @@ impl Servers {
 
     /// What `hallpass status` says of an account.
     pub(crate) async fn account(&self, account: &str) -> Value {
-        let mut status = Command::new(&self.program);
+        let mut status = self.command();
         status
             .args(["--json", "status", &self.server.url()])
-            .args(["--account", account])
-            .env_clear()
-            .env("HALLPASS_HOME", self.folder.path().join("store"))
-            .env("HALLPASS_KEY_STORE", "key-file");
+            .args(["--account", account]);
         let output = status.output().await.unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         answer["result"]["accounts"][0].clone()

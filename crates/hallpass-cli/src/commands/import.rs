@@ -7,6 +7,8 @@
 mod credentials;
 mod entry;
 mod file;
+#[cfg(any(test, fuzzing))]
+mod fuzzed;
 mod mcp_remote;
 mod mcp_remote_cache;
 mod parse;

@@ -404,3 +404,53 @@ async fn import_shows_and_writes_no_secret() {
     leaks.check("our file", &home.text()).unwrap();
     assert!(home.text().contains("[servers.remote]"), "{}", home.text());
 }
+
+/// Files of other programs name commands. None is run, and none gets into our file, where it would be.
+#[cfg(unix)]
+#[tokio::test]
+async fn import_runs_no_command_of_a_file() {
+    let home = Home::new().await;
+    let trace = home.path("trace");
+    let command = format!("touch {}", trace.display());
+    let script = ["-c", &command];
+    home.cursor(&json!({
+        "program": { "command": "sh", "args": script },
+        "remote": { "command": "sh", "args": ["mcp-remote", "https://one.example/mcp"] },
+        "helper": { "url": "https://two.example/mcp", "headersHelper": command },
+        "token": { "url": "https://three.example/mcp", "token-command": command },
+    }));
+    home.run(&["import", "--yes"]).await.expect(0);
+    let text = home.text();
+    assert_eq!(text.matches("url = ").count(), 3, "{text}");
+    assert!(
+        !text.contains("touch") && !text.contains("command"),
+        "{text}"
+    );
+    home.run(&["list"]).await.expect(0);
+    assert!(!trace.exists());
+}
+
+/// Who writes a project's file decides its names and URLs.
+#[tokio::test]
+async fn hostile_text_of_an_imported_file_is_cleaned() {
+    let home = Home::new().await;
+    let hostile = "a\u{1b}[31m\u{202e}\nb";
+    let servers = json!({ hostile: { "url": "https://one.example/\u{1b}[2J", hostile: 1 } });
+    let project = json!({ "mcpServers": servers }).to_string();
+    put(home.path("project/.mcp.json"), &project);
+    for words in [
+        &["import", "--project", "--dry-run"][..],
+        &["import", "--project", "--yes"],
+    ] {
+        let ended = home.run(words).await.expect(0);
+        let said = ended.stdout + &ended.stderr;
+        let is_hostile = |it: char| it.is_control() && it != '\n' || it == '\u{202e}';
+        assert!(!said.contains(is_hostile), "{said:?}");
+        assert!(!said.lines().any(|line| line.starts_with('b')), "{said:?}");
+    }
+    assert!(
+        !home.text().contains(['\u{1b}', '\u{202e}']),
+        "{}",
+        home.text()
+    );
+}

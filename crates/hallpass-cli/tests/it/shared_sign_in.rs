@@ -82,6 +82,13 @@ async fn second_login_names_the_process_that_waits_and_its_url() {
     let Says::Visit(visit) = says else {
         panic!("the first one waits")
     };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut notes = std::fs::read_dir(fixture.store().join("sign-ins")).unwrap();
+        let note = notes.next().unwrap().unwrap().metadata().unwrap();
+        assert_eq!(note.permissions().mode() & 0o777, 0o600);
+    }
     let second = fixture.command(&["login", &url, "--no-browser", "--wait", "60"]);
     let ended = fixture.sign_in(second).await.expect(0);
     let process = format!("process {}", first.id().unwrap());

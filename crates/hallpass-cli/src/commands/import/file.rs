@@ -39,14 +39,14 @@ fn text(path: &Path) -> io::Result<String> {
 
 /// What is wrong with a text, and where.
 #[derive(Debug, PartialEq, Eq)]
-struct SyntaxError {
-    line: usize,
-    column: usize,
-    what: String,
+pub(super) struct SyntaxError {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) what: String,
 }
 
 /// JSON as the editors have it: with comments and trailing commas, and nothing else beside the norm.
-fn json(text: &str) -> Result<Value, SyntaxError> {
+pub(super) fn json(text: &str) -> Result<Value, SyntaxError> {
     let options = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,
@@ -66,7 +66,7 @@ fn json(text: &str) -> Result<Value, SyntaxError> {
     })
 }
 
-fn toml(text: &str) -> Result<Value, SyntaxError> {
+pub(super) fn toml(text: &str) -> Result<Value, SyntaxError> {
     let document = Document::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let before = text.get(..start).unwrap_or_default();

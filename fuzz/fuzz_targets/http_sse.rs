@@ -1,0 +1,9 @@
+//! Event streams of HTTP+SSE (MCP 2024-11-05).
+
+#![no_main]
+#![allow(dead_code, reason = "each target uses one entry of the file")]
+
+#[path = "../../crates/hallpass-mcp/tests/it/fuzzed.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::http_sse(data));

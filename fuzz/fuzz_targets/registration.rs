@@ -1,0 +1,9 @@
+//! Answers of the registration endpoint (RFC 7591 §3.2).
+
+#![no_main]
+#![allow(dead_code, reason = "each target uses one entry of the file")]
+
+#[path = "../../crates/hallpass-oauth/tests/it/fuzzed.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::registration(data));
