@@ -376,6 +376,7 @@ impl SignInCoordinator {
         record.settings = context.fingerprint.clone();
         record.pending_refresh = None;
         record.state = State::SignedIn;
+        record.sign_ins = record.sign_ins.saturating_add(1);
         if !context.save(&mut record, expected, guard).await? {
             return Err(context.conflict_error());
         }
