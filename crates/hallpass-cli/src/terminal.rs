@@ -156,12 +156,8 @@ impl Interaction for Terminal {
                     None => SystemClock.sleep(NOTE_INTERVAL).await,
                 }
             };
-            let seconds = SystemClock.now().saturating_since(note.since).as_secs();
-            self.output.status(&format!(
-                "{holder} has waited for {}; to sign in there, visit\n\n  {}\n",
-                text::duration(seconds),
-                note.url
-            ));
+            let waited = note.describe(holder);
+            self.output.status(&format!("{waited}\n\n  {}\n", note.url));
         })
     }
 

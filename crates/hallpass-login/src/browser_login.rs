@@ -1,6 +1,6 @@
 //! The authorizer: a user in a browser.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
@@ -10,7 +10,7 @@ use hallpass_discovery::MetadataSource;
 use hallpass_session::Ports;
 
 use crate::{
-    Interaction, LoginError, LoginEvent, LoginWarning,
+    Interaction, LoginError, LoginErrorKind, LoginEvent, LoginWarning,
     login::{FailedAttempt, Host, Login},
 };
 
@@ -119,7 +119,8 @@ impl BrowserLogin {
 }
 
 impl BrowserLoginBuilder {
-    /// How long the user may take from the moment the browser is asked to open.
+    /// How long the user may take from the moment the browser is asked to open. So long the login also waits
+    /// for another process that asks the user already.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
         self
@@ -165,7 +166,27 @@ impl Authorizer for BrowserLogin {
         Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
 
-    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
-        self.0.interaction.waits_for_process(holder)
+    /// The user has as much time for the sign-in of another process as for one of this login.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, AuthorizeError> {
+        let shown = self.0.interaction.waits_for_process(holder);
+        let timeout = self.0.timeout;
+        let limit = self.0.ports.clock.sleep(timeout);
+        Box::pin(async move {
+            let shown = async {
+                shown.await;
+                std::future::pending::<Infallible>().await
+            };
+            tokio::select! {
+                biased;
+                never = shown => match never {},
+                () = limit => {}
+            }
+            let holder = holder.unwrap_or("another process");
+            let what = format!(
+                "{holder} asks the user to sign in, and that was not finished within {} s",
+                timeout.as_secs()
+            );
+            LoginError::new(LoginErrorKind::Timeout, what).into()
+        })
     }
 }

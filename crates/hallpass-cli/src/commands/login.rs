@@ -122,6 +122,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             {
                 tracing::debug!(%error, "the options of the failed login are not saved");
             }
+            let failed = with_open_sign_in(failed, &setup, &store::folder(program)?).await;
             return Err(setup.server_ref.with_advice(failed, true));
         }
     };
@@ -140,6 +141,22 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     };
     program.output.result(&text, &data);
     Ok(())
+}
+
+/// A failure that the user took too long, with where they can go on: a process that asks them too waits
+/// since when, at which URL.
+async fn with_open_sign_in(failed: CommandError, setup: &Setup, folder: &Path) -> CommandError {
+    if failed.login_error_kind() != Some(LoginErrorKind::Timeout) {
+        return failed;
+    }
+    let holders = setup.hallpass.session().lock_holders().await;
+    let holder = holders.ok().and_then(|holders| holders.sign_in);
+    let open_sign_in = OpenSignIn::new(setup.hallpass.key(), folder);
+    let note = holder.and_then(|holder| Some((open_sign_in.read(&holder)?, holder)));
+    match note {
+        Some((note, holder)) => failed.hint(format!("{} {}", note.describe(&holder), note.url)),
+        None => failed,
+    }
 }
 
 /// Says that scopes are separated by spaces, where one has a comma.

@@ -5,7 +5,7 @@
 //! refreshes while the user signs in. It is taken before the credential's own lock, never while that is
 //! held.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use hallpass_core::{
     AuthorizeError, Authorizer, Hint, KindError, Record, Remedy, Scopes, SignInReason,
@@ -14,7 +14,8 @@ use hallpass_core::{
 
 use crate::{context::Context, error::SessionError, token::Token};
 
-/// How long another process's sign-in is waited for: longer than the timeout of any sign-in.
+/// How long another process's sign-in is waited for where the authorizer sets no limit: longer than the
+/// timeout of any sign-in.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// How long the lock may be taken, as while the store is created, before it counts as another
@@ -53,13 +54,11 @@ pub(super) async fn acquire(
             let guard = context
                 .store
                 .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT);
-            let beside = async {
-                authorizer.waits_for_process(holder.as_deref()).await;
-                std::future::pending::<Infallible>().await
-            };
             let guard = tokio::select! {
                 biased;
-                never = beside => match never {},
+                error = authorizer.waits_for_process(holder.as_deref()) => {
+                    return Err(SessionError::sign_in(&context.key, error));
+                }
                 guard = guard => guard,
             };
             (guard.map_err(SessionError::store)?, true)

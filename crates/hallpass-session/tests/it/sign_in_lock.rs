@@ -156,6 +156,19 @@ async fn refresh_does_not_count_as_the_sign_in_of_another_process() {
 }
 
 #[tokio::test]
+async fn wait_for_another_process_ends_with_the_error_of_the_authorizer() {
+    let fixture = Fixture::empty();
+    let (_lock, waiting) = start_waiting(&fixture).await;
+    fixture.authorizer.patience.open();
+    let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    let ended = ended.unwrap_or_else(|_| panic!("the wait does not end"));
+    let error = ended.unwrap().unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "this process takes too long");
+    assert_eq!(fixture.authorizer.calls(), 0);
+}
+
+#[tokio::test]
 async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
     let fixture = Fixture::empty();
     let mut tasks = start_all(&fixture).await;
