@@ -52,6 +52,7 @@ use std::{fmt, time::Duration};
 
 use hallpass::{BuildError, DiagnosisParts, Hallpass, HallpassBuilder};
 use hallpass_core::StoreError;
+use http::StatusCode;
 use url::Url;
 
 use self::{diagnosis::Diagnosis, recording_client::RecordingClient};
@@ -135,11 +136,19 @@ impl Doctor {
         Box::pin(self.diagnosis().run()).await
     }
 
-    /// Whether the server begins MCP without a token. `None` if it does not answer.
+    /// Whether the server begins MCP without a token. `None` if it does not answer, or with a status that
+    /// says nothing about tokens: 403, 429, 5xx.
     pub async fn answers_without_token(&self) -> Option<bool> {
         let mut diagnosis = self.diagnosis();
         Box::pin(diagnosis.network()).await;
-        diagnosis.anonymous.map(|anonymous| anonymous.is_open)
+        let anonymous = diagnosis.anonymous?;
+        let status = anonymous.status;
+        let says_nothing = status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+            );
+        (!says_nothing || !anonymous.challenges.is_empty()).then_some(anonymous.is_open)
     }
 
     fn diagnosis(&self) -> Diagnosis<'_> {
