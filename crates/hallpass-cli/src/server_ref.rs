@@ -204,8 +204,10 @@ impl ServerRef {
     }
 
     /// A failure at the server, with the line that leads on: the one that signs in where that is what
-    /// is missing, else, where nothing else is advised, the one that looks closer.
+    /// is missing, else, where nothing else is advised than to try again, the one that looks closer.
     pub(crate) fn with_advice(&self, failed: CommandError, is_login: bool) -> CommandError {
+        let is_retry = |hint: &Hint| matches!(hint, Hint::Retry { .. });
+        let is_advised = !failed.hints().iter().all(is_retry);
         let failed = failed.map_hints(|hint| {
             Hint::text(if is_login {
                 self.describe(&hint)
@@ -217,7 +219,7 @@ impl ServerRef {
             return failed.hint_once(self.describe(&Hint::SignIn));
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
-        if at_the_server && !failed.has_hints() {
+        if at_the_server && !is_advised {
             let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
             return failed.hint(self.with_notes(advice, &self.given));
         }

@@ -174,7 +174,7 @@ codes! {
         "there is no authorization server metadata at its well-known URLs"
     IssuerMismatch "issuer-mismatch" Fault AuthorizationServer Configure "RFC 8414 §3.3"
         "the metadata names another issuer than the one that its URL was built from"
-    EndpointRefused "endpoint-refused" Fault AuthorizationServer Report "RFC 6749 §3.1, §3.2"
+    EndpointRefused "endpoint-refused" Fault AuthorizationServer Configure "RFC 6749 §3.1, §3.2"
         "the metadata names an endpoint that no request may go to, for example one without https"
     NoAuthorizationEndpoint "no-authorization-endpoint" Fault AuthorizationServer Configure "RFC 6749 §3.1"
         "the authorization server has no endpoint where a user can sign in"

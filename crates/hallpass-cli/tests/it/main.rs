@@ -22,6 +22,7 @@ mod doctor;
 mod dpop;
 #[cfg(unix)]
 mod elicitation;
+mod exit_codes;
 mod first_steps;
 mod forget_client;
 #[cfg(unix)]

@@ -143,7 +143,7 @@ async fn key_moves_to_passphrase_and_back() {
             .map(str::to_owned)
             .collect();
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let ended = fixture.run(&arguments).await.expect(1);
+        let ended = fixture.run(&arguments).await.expect(2);
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
         assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
     }
@@ -370,7 +370,7 @@ async fn reset_after_overwritten_key_moves_files() {
     let url = fixture.url();
     let key = key_file(&fixture);
     note(&fixture, key.to_str().unwrap(), "something else\n");
-    let ended = fixture.run(&["token", &url]).await.expect(1);
+    let ended = fixture.run(&["token", &url]).await.expect(2);
     assert!(ended.stderr.contains("not a key file"), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("hallpass store reset"),
