@@ -138,7 +138,7 @@ pub(crate) struct ServerOptions {
 
     /// Send a refresh token at most this many times while the server does not answer [default: no
     /// limit].
-    #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts")]
+    #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts", value_parser = positive_number)]
     #[serde(alias = "max-refresh-posts")]
     pub(crate) max_refresh_attempts: Option<NonZeroU32>,
 
@@ -148,7 +148,7 @@ pub(crate) struct ServerOptions {
     pub(crate) refresh_scope: Option<bool>,
 
     /// The port of the redirect URI [default: any free port].
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port)]
     pub(crate) callback_port: Option<u16>,
 
     /// The path of the redirect URI.
@@ -166,7 +166,7 @@ pub(crate) struct ServerOptions {
     pub(crate) transport: Option<Transport>,
 
     /// The largest message to accept from the server, in MiB [default: 32].
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = positive_number)]
     pub(crate) max_message_size: Option<NonZeroU32>,
 
     /// Add a header to every request to the server's origin (`Name: value`) or to another origin
@@ -206,6 +206,21 @@ pub(crate) struct ServerOptions {
     /// the token. It is split at spaces outside quotes, and no shell runs it.
     #[arg(long, value_name = "COMMAND", group = "token")]
     pub(crate) token_command: Option<String>,
+}
+
+/// What a port is.
+pub(crate) const PORT: &str = "a number from 0 to 65535";
+
+/// What a limit is.
+pub(crate) const POSITIVE_NUMBER: &str = "a whole number above 0";
+
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("expected {PORT}"))
+}
+
+fn positive_number(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("expected {POSITIVE_NUMBER}"))
 }
 
 /// A server, and which account on it.

@@ -10,6 +10,7 @@ use crate::{
     client_credentials,
     config::Config,
     exit::{Code, CommandError},
+    global_options::whole_seconds,
     open_server,
     open_sign_in::OpenSignIn,
     program::Program,
@@ -39,7 +40,7 @@ pub(crate) struct Login {
     pub(crate) device: bool,
 
     /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = WAIT)]
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT, value_parser = whole_seconds)]
     pub(crate) wait: u64,
 }
 
