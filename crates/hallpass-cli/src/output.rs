@@ -4,6 +4,7 @@
 //! remain. The caller makes a server's text one line, or indents it, [beforehand](crate::words). Only the
 //! result that the user asked a server for goes into a pipe as it is.
 
+mod pending;
 mod status;
 
 use std::{
@@ -23,7 +24,10 @@ use tracing_subscriber::{
 
 use hallpass::{Clock as _, SystemClock};
 
-use self::status::{SILENT_AFTER, StatusHold, StatusLine};
+use self::{
+    pending::Pending,
+    status::{SILENT_AFTER, StatusHold, StatusLine},
+};
 pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
     environment::{Environment, Stream},
@@ -39,6 +43,7 @@ pub(crate) struct Output {
     talk: Paint,
     width: Option<usize>,
     status: StatusLine,
+    pending: Pending,
     notices: Arc<Mutex<Vec<Value>>>,
     /// Why something could not be written to standard output.
     write_error: Arc<Mutex<Option<io::Error>>>,
@@ -53,6 +58,7 @@ impl Output {
             talk: Paint::new(environment.colour(Stream::Stderr)),
             width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
+            pending: Pending::default(),
             notices: Arc::default(),
             write_error: Arc::default(),
         }
@@ -80,12 +86,24 @@ impl Output {
 
     /// Shows on a terminal what is waited for until `work` is done.
     pub(crate) async fn while_waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        self.status.during(what, work).await
+        self.pending(what, self.status.during(what, work)).await
     }
 
     /// Shows on a terminal what was [set](Self::now_waiting) to be waited for until `work` is done.
     pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
-        self.status.until(work).await
+        let what = self.status.text();
+        self.pending(&what, self.status.until(work)).await
+    }
+
+    /// Notes what is waited for until `work` is done, and shows nothing.
+    pub(crate) async fn pending<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let _wait = self.pending.begin(what);
+        work.await
+    }
+
+    /// What is waited for now, as far as it is noted.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        self.pending.last()
     }
 
     /// Waits for the answer of a server, and names the one that gives none within seconds.

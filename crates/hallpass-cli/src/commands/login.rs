@@ -106,7 +106,9 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     warn_config_mismatch(&setup, program)?;
     note_comma(login, program);
     let token = if is_there {
-        setup.hallpass.login().await.map_err(CommandError::from)
+        let waiting = format!("waiting for the sign-in to {key}");
+        let token = program.output.pending(&waiting, setup.hallpass.login());
+        token.await.map_err(CommandError::from)
     } else {
         let token = setup.hallpass.session().token().await;
         token.map_err(CommandError::from)
