@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::{
     config::Config,
     exit::{Code, CommandError},
-    global_options::GlobalOptions,
     option_words::OptionWords,
     program::Program,
     server_options::ServerOptions,
@@ -64,7 +63,7 @@ impl ServerRef {
         });
         Self {
             account,
-            store_options: store_options(&program.options, named.is_some()),
+            store_options: store_options(program, named.is_some()),
             given: OptionWords::default(),
             login_options: String::new(),
             lacks_query: named.is_none() && key.server.url().query().is_some(),
@@ -82,7 +81,7 @@ impl ServerRef {
         Self {
             server: text::quoted(&key.server.to_string()),
             account: (!is_usual).then(|| key.account.clone()),
-            store_options: store_options(&program.options, true),
+            store_options: store_options(program, true),
             given: OptionWords::default(),
             login_options: String::new(),
             lacks_query: key.server.url().query().is_some(),
@@ -259,7 +258,15 @@ impl Configured {
 
 /// The options that another call needs to reach the same store, and the same configuration where it
 /// names the server.
-fn store_options(options: &GlobalOptions, is_named: bool) -> String {
+fn store_options(program: &Program, is_named: bool) -> String {
+    let options = &program.options;
+    let shown_name = |name: &String| {
+        if program.environment.is_name(name) {
+            name.clone()
+        } else {
+            "NAME".to_owned()
+        }
+    };
     let path = |path: &PathBuf| path.display().to_string();
     let config = options.config.as_ref().filter(|_| is_named);
     let key_store = options.key_store.and_then(|it| it.to_possible_value());
@@ -271,7 +278,10 @@ fn store_options(options: &GlobalOptions, is_named: bool) -> String {
             "--passphrase-file",
             options.passphrase_file.as_ref().map(path),
         ),
-        ("--passphrase-env", options.passphrase_env.clone()),
+        (
+            "--passphrase-env",
+            options.passphrase_env.as_ref().map(shown_name),
+        ),
     ]
     .into_iter()
     .filter_map(|(option, value)| Some(format!(" {option} {}", text::quoted(&value?))))

@@ -331,6 +331,29 @@ async fn missing_passphrase_without_terminal_names_its_options() {
 }
 
 #[tokio::test]
+async fn unreadable_passphrase_is_not_blamed_on_the_store_key() {
+    let fixture = two_accounts().await;
+    let bundle = note(&fixture, "bundle", "an export");
+    let new = format!("{bundle}.new");
+    let file = fixture.folder.path().join("nothing");
+    let file = ["--with-passphrase-file", file.to_str().unwrap()];
+    let variable = ["--with-passphrase-env", "UNSET"];
+    for words in [
+        &["store", "export", &new][..],
+        &["store", "import", &bundle],
+        &["store", "move", "passphrase"],
+    ] {
+        let ended = fixture.run(&[words, &file].concat()).await.expect(2);
+        let expected = format!("error: the passphrase in `{}` can't be read\n", file[1]);
+        assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+        let ended = fixture.run(&[words, &variable].concat()).await.expect(2);
+        let expected = "error: the environment variable `UNSET` is not set\n";
+        assert_eq!(ended.stderr, expected, "{words:?}");
+    }
+    assert_eq!(accounts(&fixture, &[]).await, TWO);
+}
+
+#[tokio::test]
 async fn import_of_missing_file_names_it() {
     let fixture = two_accounts().await;
     let nothing = fixture.folder.path().join("nothing");
