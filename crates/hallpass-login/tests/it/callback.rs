@@ -1,9 +1,10 @@
 //! The callback port while a login waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hallpass_login::{BrowserLogin, LoginErrorKind};
-use hallpass_testkit::{Endpoint, Person, Tamper};
+use hallpass_core::Authorizer as _;
+use hallpass_login::{BrowserLogin, LoginError, LoginErrorKind};
+use hallpass_testkit::{Endpoint, FixedEntropy, Person, Tamper};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -156,4 +157,26 @@ async fn callback_page_has_no_code_and_loads_nothing() {
     let code = parameter(&visit.callback.unwrap(), "code");
     assert!(!visit.page.contains(&code));
     assert!(visit.page.contains("history.replaceState"));
+}
+
+#[tokio::test]
+async fn wait_for_another_process_ends_at_the_time_limit_of_a_login() {
+    let fixture = Fixture::new().await;
+    let clock = fixture.clock.clone();
+    let login = BrowserLogin::builder(
+        Fixture::http(),
+        Arc::new(clock.clone()),
+        Arc::new(FixedEntropy::new(7)),
+        fixture.browser.clone(),
+    );
+    let login = login.timeout(Duration::from_secs(7)).build();
+    let passing = async {
+        clock.until_asleep(1).await;
+        clock.advance(Duration::from_secs(7));
+    };
+    let (error, ()) = tokio::join!(login.waits_for_process(Some("process 12")), passing);
+    let failed: &LoginError = error.get_ref().downcast_ref().unwrap();
+    assert_eq!(failed.kind(), LoginErrorKind::Timeout);
+    let expected = "process 12 asks the user to sign in, and that was not finished within 7 s";
+    assert_eq!(error.to_string(), expected);
 }

@@ -85,7 +85,7 @@ impl Fixture {
         CredentialKey::new(ServerUrl::parse(&self.server.url()).unwrap())
     }
 
-    fn http() -> Arc<dyn HttpClient> {
+    pub(crate) fn http() -> Arc<dyn HttpClient> {
         Arc::new(Client::new(HttpConfig::default()).unwrap())
     }
 
