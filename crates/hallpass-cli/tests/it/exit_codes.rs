@@ -1,7 +1,10 @@
 //! One fault, one exit code: each command that fails by it ends with the code that the table in
 //! `docs/troubleshooting.md` has for it.
 
-use hallpass_testkit::{Behaviour, Endpoint, Fault, PlannedFault, When};
+use hallpass::settings::TokenEndpointAuthMethod;
+use hallpass_testkit::{
+    AuthorizationServerOptions, Behaviour, Endpoint, Fault, PlannedFault, StaticClient, When,
+};
 use serde_json::json;
 
 use crate::{
@@ -39,7 +42,7 @@ fn always(endpoint: Endpoint, fault: Fault) -> PlannedFault {
     }
 }
 
-fn answer(status: u16, headers: &[(&str, &str)], body: impl ToString) -> Fault {
+fn answer(status: u16, headers: &[(&str, &str)], body: &impl ToString) -> Fault {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Fault::Answer {
         status,
@@ -57,7 +60,7 @@ async fn closed_server(status: u16, words: &str) -> Fixture {
     let refusal = answer(
         status,
         &[("content-type", "text/plain"), ("retry-after", "30")],
-        words,
+        &words,
     );
     fixture.server.plan(vec![
         always(Endpoint::Mcp, refusal.clone()),
@@ -163,7 +166,7 @@ async fn fresh_token_that_is_refused_is_4() {
     let refusal = answer(
         401,
         &[("www-authenticate", "Bearer error=\"invalid_token\"")],
-        "",
+        &"",
     );
     fixture.server.plan(vec![always(Endpoint::Mcp, refusal)]);
     expect(
@@ -182,7 +185,7 @@ async fn endpoint_that_redirects_is_2() {
         (Endpoint::CodeExchange, &[("login", 2), ("doctor", 2)]),
     ] {
         let fixture = Fixture::new().await;
-        let moved = answer(307, &[("location", "/moved/here")], "");
+        let moved = answer(307, &[("location", "/moved/here")], &"");
         fixture.issuer.plan(vec![always(endpoint, moved)]);
         expect(&fixture, &format!("{endpoint:?} redirects"), codes, &[]).await;
     }
@@ -199,7 +202,7 @@ async fn endpoint_that_no_request_may_go_to_is_2() {
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
     });
-    let metadata = answer(200, &[JSON], metadata);
+    let metadata = answer(200, &[JSON], &metadata);
     fixture
         .issuer
         .plan(vec![always(Endpoint::ServerMetadata, metadata)]);
@@ -221,21 +224,32 @@ async fn request_that_the_authorization_server_refuses_is_4_at_each_endpoint() {
         fixture
             .issuer
             .change(|behaviour| *behaviour = Behaviour::default());
-        let refusal = || answer(400, &[JSON], json!({ "error": code }));
+        let refusal = || answer(400, &[JSON], &json!({ "error": code }));
         let plan = |endpoint| fixture.issuer.plan(vec![always(endpoint, refusal())]);
         plan(Endpoint::CodeExchange);
         let fault = format!("{code} at the token endpoint");
         expect(&fixture, &fault, &[("login", 4)], &[]).await;
     }
-    // Which client it is a setting says.
-    let fixture = Fixture::new().await;
-    let refusal = answer(401, &[JSON], json!({ "error": "invalid_client" }));
+}
+
+#[tokio::test]
+async fn client_that_the_authorization_server_does_not_accept_is_2() {
+    let mut options = AuthorizationServerOptions::default();
+    options.behaviour.any_loopback_port = true;
+    options.clients = vec![StaticClient {
+        id: "by-hand".to_owned(),
+        secret: None,
+        auth_method: TokenEndpointAuthMethod::None,
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+    }];
+    let fixture = Fixture::with(options, |_| {}).await;
+    let refusal = answer(401, &[JSON], &json!({ "error": "invalid_client" }));
     fixture
         .issuer
         .plan(vec![always(Endpoint::CodeExchange, refusal)]);
     let client = ["--client-id", "by-hand"];
-    let ended = fixture.login(&client).await;
-    assert_ne!(ended.code, 4, "{}", ended.stderr);
+    let codes = [("login", 2), ("doctor", 2)];
+    expect(&fixture, "invalid_client", &codes, &client).await;
 }
 
 #[tokio::test]
