@@ -86,13 +86,14 @@ impl Output {
 
     /// Shows on a terminal what is waited for until `work` is done.
     pub(crate) async fn while_waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        self.pending(what, self.status.during(what, work)).await
+        let _wait = self.pending.begin(what);
+        self.status.during(what, work).await
     }
 
     /// Shows on a terminal what was [set](Self::now_waiting) to be waited for until `work` is done.
     pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
-        let what = self.status.text();
-        self.pending(&what, self.status.until(work)).await
+        let _wait = self.pending.begin(&self.status.text());
+        self.status.until(work).await
     }
 
     /// Notes what is waited for until `work` is done, and shows nothing.

@@ -117,13 +117,11 @@ impl Passphrases {
             });
         }
         let name = self.named.variable.as_ref()?;
-        Some(match self.environment.get(name) {
-            Some(text) => Ok(Passphrase::new(text)),
-            None => {
-                let what = format!("{} is not set", describe_variable(name));
-                Err(KeyError::new(KeyErrorKind::Unusable, what))
-            }
-        })
+        let Some(text) = self.environment.get(name) else {
+            let what = format!("{} is not set", describe_variable(name));
+            return Some(Err(KeyError::new(KeyErrorKind::Unusable, what)));
+        };
+        Some(Ok(Passphrase::new(text)))
     }
 
     /// The passphrase. One that is new is asked for twice, lest a slip of the finger lock everything.
