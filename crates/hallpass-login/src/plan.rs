@@ -153,7 +153,7 @@ impl LoginInputs<'_> {
     }
 
     /// Whether the host wants the device grant and the server has it.
-    fn offers_device_grant(&self) -> bool {
+    pub(crate) fn offers_device_grant(&self) -> bool {
         let metadata = &self.discovered.server;
         let is_listed =
             metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
