@@ -82,6 +82,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             program.output.clone(),
             !login.no_browser,
         )
+        .asking_for_code(login.device)
         .with_open_sign_in(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
