@@ -86,6 +86,21 @@ rows! {
         serves: false,
         ..ROW
     },
+    resource_refused_to_a_client_by_hand: Row {
+        settings: &["resource"],
+        issuer: |it| {
+            it.clients = vec![by_hand("none")];
+            it.behaviour.any_loopback_port = true;
+        },
+        behaviour: |it, _| {
+            it.parameter_rules = vec![rule(Authorization, "resource", None, ENTRA)];
+        },
+        given: &["--client-id", "by-hand"],
+        fault: "authorization-refused",
+        fixes: &["--resource none"],
+        serves: false,
+        ..ROW
+    },
     resource_refused_at_token_endpoint: Row {
         settings: &["resource"],
         command: Command::Login,
