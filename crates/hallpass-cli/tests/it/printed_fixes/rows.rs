@@ -26,7 +26,7 @@ macro_rules! rows {
 }
 
 /// A client that is registered by hand.
-fn by_hand(method: &str) -> StaticClient {
+pub(super) fn by_hand(method: &str) -> StaticClient {
     let method: TokenEndpointAuthMethod = method.to_owned().into();
     StaticClient {
         id: "by-hand".to_owned(),
