@@ -253,6 +253,12 @@ impl CommandError {
         self.hint(hint)
     }
 
+    /// Takes a piece of advice away.
+    pub(crate) fn without_hint(mut self, hint: &Hint) -> Self {
+        self.hints.retain(|it| it != hint);
+        self
+    }
+
     /// Says each hint otherwise.
     pub(crate) fn map_hints(mut self, change: impl FnMut(Hint) -> Hint) -> Self {
         self.hints = self.hints.into_iter().map(change).collect();

@@ -340,12 +340,25 @@ impl Output {
     }
 }
 
+/// An event of the log, whose texts of a server may be of any length.
+fn shorten(event: &[u8]) -> String {
+    let (shown, more) = event.split_at(event.len().min(MAX_EVENT));
+    let mut text = String::from_utf8_lossy(shown).into_owned();
+    if !more.is_empty() {
+        text.extend(["… and ", &more.len().to_string(), " bytes more\n"]);
+    }
+    text
+}
+
+/// How many bytes of an event of the log are shown.
+const MAX_EVENT: usize = 4096;
+
 /// Standard error as the log sees it: each event is written at once, after these words.
 struct Log(Paint, &'static str);
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
+        let text = shorten(event);
         let lines = self.0.sanitize_log(&format!("{}{text}", self.1));
         stderr().write_all(lines.as_bytes())?;
         Ok(event.len())
@@ -353,5 +366,18 @@ impl Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_event_of_the_log_is_cut() {
+        assert_eq!(shorten(b"short\n"), "short\n");
+        let long = shorten(&vec![b'x'; 1 << 20]);
+        assert_eq!(long.len(), MAX_EVENT + "… and 1044480 bytes more\n".len());
+        assert!(long.ends_with("x… and 1044480 bytes more\n"));
     }
 }

@@ -365,14 +365,17 @@ pub(crate) const NEED: &[(&str, &[&str])] = &[
 ];
 
 /// Options of which one is set at most: where a client's secret comes from, and a token.
-const EITHER: &[&[&str]] = &[
+pub(crate) const EITHER: &[&[&str]] = &[
     &[
         "client-secret-env",
         "client-secret-file",
         "client-secret-prompt",
     ],
-    &["token-env", "token-file", "token-command"],
+    TOKEN_SOURCE,
 ];
+
+/// Options that say where tokens come from.
+pub(crate) const TOKEN_SOURCE: &[&str] = &["token-env", "token-file", "token-command"];
 
 impl ServerOptions {
     /// Whether the tokens come from an external source.

@@ -11,8 +11,9 @@ use crate::{
     exit::{Code, CommandError},
     option_words::OptionWords,
     program::Program,
-    server_options::ServerOptions,
-    setting_options, text,
+    saved_options::SavedOptions,
+    server_options::{ServerOptions, TOKEN_SOURCE},
+    setting_options, store, text,
 };
 
 /// A server as it stands in a command line: its name, where the configuration has one, else its URL.
@@ -27,6 +28,8 @@ pub(crate) struct ServerRef {
     given: OptionWords,
     /// The options of this call that `login` alone has.
     login_options: String,
+    /// Whether the saved options say where tokens come from.
+    saves_token_source: bool,
     /// What a URL leaves out: its query may hold a key and is not shown.
     lacks_query: bool,
     /// The options that the configuration sets, where the server has a name in it.
@@ -66,6 +69,7 @@ impl ServerRef {
             store_options: store_options(program, named.is_some()),
             given: OptionWords::default(),
             login_options: String::new(),
+            saves_token_source: saves_token_source(key, program),
             lacks_query: named.is_none() && key.server.url().query().is_some(),
             server: match named {
                 Some((name, _)) => name.clone(),
@@ -84,6 +88,7 @@ impl ServerRef {
             store_options: store_options(program, true),
             given: OptionWords::default(),
             login_options: String::new(),
+            saves_token_source: false,
             lacks_query: key.server.url().query().is_some(),
             configured: None,
         }
@@ -185,11 +190,28 @@ impl ServerRef {
                 self.line_with("logout", &self.given, " --forget-client"),
                 self.line("login")
             ),
+            Hint::LeaveOutTokenSource => return self.without_token_source(),
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
             Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, ""),
             other => return setting_options::describe(other),
         };
         self.with_notes(advice, &self.given)
+    }
+
+    /// The sign-in without the external source of the tokens, wherever that is set.
+    fn without_token_source(&self) -> String {
+        let given = self.given.clone().without(TOKEN_SOURCE);
+        let login = self.line_with("login", &given, "");
+        let configured = self.configured.as_ref();
+        let advice = if let Some((file, keys)) = configured.and_then(Configured::token_source) {
+            format!("remove {keys} in {file}, then run `{login}`")
+        } else if self.saves_token_source {
+            // A sign-out forgets it.
+            format!("{}, then {login}", self.line_with("logout", &given, ""))
+        } else {
+            login
+        };
+        self.with_notes(advice, &given)
     }
 
     /// The same for a command that is no `login`: what only changes how the server is reached is set for
@@ -226,7 +248,25 @@ impl ServerRef {
     }
 }
 
+/// Whether the options that a login saved say where tokens come from. What is wrong with them is said where
+/// they count.
+fn saves_token_source(key: &CredentialKey, program: &Program) -> bool {
+    let saved = store::folder(program)
+        .and_then(|folder| SavedOptions::new(key, &folder).load())
+        .unwrap_or_default();
+    saved.have_token_source()
+}
+
 impl Configured {
+    /// Where the file says where tokens come from: the file and the keys, if it does.
+    fn token_source(&self) -> Option<(String, String)> {
+        let set = self.options.to_map().unwrap_or_default();
+        let keys = TOKEN_SOURCE.iter().filter(|name| set.contains_key(**name));
+        let keys: Vec<_> = keys.map(|name| format!("`{name}`")).collect();
+        let place = format!("{} under `[servers.{}]`", keys.join(" and "), self.name);
+        (!keys.is_empty()).then(|| (self.path.display().to_string(), place))
+    }
+
     /// What to change in the file, where it sets one of these options and the command line does not.
     fn change(&self, options: &[(&str, Option<&str>)], given: &OptionWords) -> Option<String> {
         let set = self.options.to_map().unwrap_or_default();

@@ -12,7 +12,7 @@ use std::{
 
 use hallpass::{
     BoxFuture, Clock as _, SystemClock,
-    login::{DeviceCode, Interaction, LoginEvent, OpenError},
+    login::{DeviceCode, Interaction, LoginEvent, LoginWarning, OpenError},
 };
 use tokio::sync::{
     Mutex,
@@ -36,6 +36,8 @@ pub(crate) struct Terminal {
     environment: Environment,
     output: Output,
     opens_browser: bool,
+    /// Whether the user asked for a code for another device.
+    asks_for_code: bool,
     typed: InputLines,
     /// Whether the user is done, so that a browser that ends matters no more.
     is_over: Arc<AtomicBool>,
@@ -81,10 +83,17 @@ impl Terminal {
             environment: environment.clone(),
             output,
             opens_browser,
+            asks_for_code: false,
             typed: InputLines::new(environment),
             is_over: Arc::default(),
             open_sign_in: None,
         }
+    }
+
+    /// The same for a user who asks for a code for another device.
+    pub(crate) fn asking_for_code(mut self, asks: bool) -> Self {
+        self.asks_for_code = asks;
+        self
     }
 
     /// The same, whose sign-in other processes of the user find there.
@@ -225,6 +234,7 @@ impl Interaction for Terminal {
                 self.output
                     .status(&format!("ignored a request: {}", text::line(reason)));
             }
+            LoginEvent::Warning(LoginWarning::NoDeviceGrant { .. }) if !self.asks_for_code => {}
             LoginEvent::Warning(warning) => {
                 let option = warning.hint().as_ref().map(setting_options::describe);
                 let option = option.map_or_else(String::new, |option| format!(" ({option})"));

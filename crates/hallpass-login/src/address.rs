@@ -14,6 +14,9 @@ use crate::{LoginError, LoginErrorKind};
 /// How many ports are tried until one is free on both addresses of `localhost`.
 const MAX_LOCALHOST_TRIES: usize = 16;
 
+/// The first dynamic port (RFC 6335 §6).
+const FIRST_DYNAMIC_PORT: u16 = 49_152;
+
 /// The host of a loopback redirect URI, in the three spellings that browsers and servers know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LoopbackHost {
@@ -157,6 +160,12 @@ impl CallbackAddress {
             Some(port) => self.redirect_uri(port),
             None => format!("http://{}{}", self.host.as_str(), self.path),
         }
+    }
+
+    /// The redirect URI that a login would have: with the fixed port, else with one of those that systems
+    /// give out.
+    pub(crate) fn likely_redirect_uri(&self) -> String {
+        self.redirect_uri(self.port.unwrap_or(FIRST_DYNAMIC_PORT))
     }
 
     fn redirect_uri(&self, port: u16) -> String {

@@ -114,6 +114,11 @@ impl BrowserLogin {
         if discovered.source == MetadataSource::Guessed {
             interaction.event(LoginEvent::Warning(LoginWarning::GuessedEndpoints));
         }
+        if self.0.device_grant && !login.inputs().offers_device_grant() {
+            let issuer = discovered.server.issuer.clone();
+            let warning = LoginWarning::NoDeviceGrant { issuer };
+            interaction.event(LoginEvent::Warning(warning));
+        }
         scopes
     }
 }

@@ -202,6 +202,12 @@ pub enum LoginWarning {
     /// No scopes are requested, and the authorization server is an OpenID provider, which may want
     /// `openid`. Comes before the browser opens.
     NoScopes,
+    /// The host offers the device grant (RFC 8628), and the authorization server does not. Comes before the
+    /// browser opens.
+    NoDeviceGrant {
+        /// The authorization server.
+        issuer: Issuer,
+    },
     /// Fewer scopes were granted than asked for.
     FewerScopes {
         /// Those that are missing.
@@ -231,6 +237,7 @@ impl LoginWarning {
             Self::MetadataElsewhere { .. }
             | Self::GuessedEndpoints
             | Self::NoRefreshToken { .. }
+            | Self::NoDeviceGrant { .. }
             | Self::FewerScopes { .. } => None,
         }
     }
@@ -253,6 +260,10 @@ impl fmt::Display for LoginWarning {
             ),
             Self::NoScopes => f.write_str(
                 "no scope is requested; if the sign-in page complains about that, request `openid`",
+            ),
+            Self::NoDeviceGrant { issuer } => write!(
+                f,
+                "{issuer} offers no sign-in with a code for another device (RFC 8628): sign in with a browser"
             ),
             Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
         }

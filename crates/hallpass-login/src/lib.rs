@@ -68,6 +68,7 @@
 
 mod address;
 mod attempt;
+mod authorization_endpoint;
 mod await_callback;
 mod browser_login;
 mod callback_server;
@@ -89,6 +90,7 @@ mod registration;
 mod scopes;
 mod token_endpoint;
 
+pub use authorization_endpoint::AuthorizationEndpointVerdict;
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
 pub use client::PlannedClient;
 pub use error::{LoginError, LoginErrorKind};
@@ -97,9 +99,13 @@ pub use event::{
 };
 pub use interaction::{Interaction, OpenError};
 pub use manual_callback::ManualCallbackError;
+pub use moved_endpoint::moved_endpoint_hints;
 pub use opener::{Desktop, open_commands};
 pub use plan::{LoginInputs, LoginPlan};
 pub use token_endpoint::{TokenEndpointAnswer, TokenEndpointVerdict};
 
 /// What a host publishes to be known by a client ID metadata document.
 pub use hallpass_oauth::ClientMetadataDocument;
+
+/// What an [`AuthorizationEndpointVerdict`] holds.
+pub use hallpass_oauth::{CallbackError, CallbackErrorKind, RedirectUriRefusal};

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, HttpError, Record,
+    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, Hint, HttpClient, HttpError, Record,
     Registration, Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
     record::RegistrationOrigin,
 };
@@ -14,10 +14,10 @@ use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
 
 use crate::{
-    LoginError, ReregistrationReason, TokenEndpointAnswer,
+    AuthorizationEndpointVerdict, LoginError, ReregistrationReason, TokenEndpointAnswer,
     address::CallbackAddress,
+    authorization_endpoint,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
-    client_check::{self, Verdict},
     scopes, token_endpoint,
 };
 
@@ -153,7 +153,7 @@ impl LoginInputs<'_> {
     }
 
     /// Whether the host wants the device grant and the server has it.
-    fn offers_device_grant(&self) -> bool {
+    pub(crate) fn offers_device_grant(&self) -> bool {
         let metadata = &self.discovered.server;
         let is_listed =
             metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
@@ -186,6 +186,11 @@ impl LoginInputs<'_> {
         scopes::instead_of_none(&plan.scopes, self.settings, &self.discovered.server)
     }
 
+    /// Whether a login begins again with scopes, where a request of `plan` is an `invalid_scope`.
+    pub fn has_scopes_instead(&self, plan: &LoginPlan) -> bool {
+        self.scopes_instead(plan).is_some()
+    }
+
     /// The authorization request of a client (RFC 6749 §4.1.1).
     pub(crate) fn authorization_request<'r>(
         &'r self,
@@ -205,29 +210,31 @@ impl LoginInputs<'_> {
         }
     }
 
-    /// Asks the authorization endpoint, in the way a browser would, whether it accepts a registration
-    /// and its redirect URI. No grant is requested: the user would have to sign in for it.
+    /// Sends the authorization request of a login with this client, in the way a browser would, and reads
+    /// what it would show. No grant is requested: the user would have to sign in for it. A client without
+    /// a redirect URI of its own is asked for with the one of the settings.
     ///
-    /// `None` where the endpoint can't be asked: without an endpoint, a redirect URI or S256, and
-    /// where requests have to be pushed.
-    pub async fn is_registration_accepted(
+    /// `None` where the endpoint can't be asked: without an endpoint or S256, and where requests have to
+    /// be pushed.
+    pub async fn ask_authorization_endpoint(
         &self,
         registration: &Registration,
         http: &dyn HttpClient,
         entropy: &dyn Entropy,
-    ) -> Option<bool> {
+    ) -> Option<AuthorizationEndpointVerdict> {
         let metadata = &self.discovered.server;
         if metadata.require_pushed_authorization_requests {
             return None;
         }
-        let redirect_uri = registration.redirect_uri.as_deref()?;
+        let callback = CallbackAddress::from_setting(&self.settings.callback).ok()?;
+        let planned = callback.likely_redirect_uri();
+        let redirect_uri = registration.redirect_uri.as_deref().unwrap_or(&planned);
         let scopes = self.scopes();
         let extra = self.parameters(self.prompt(&scopes).as_deref());
         let id = &registration.client_id;
         let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
-        let verdict = client_check::verdict(http, self.server, pending.url()).await;
-        Some(!matches!(verdict, Verdict::Refused { .. }))
+        Some(authorization_endpoint::ask(http, self.server, &pending).await)
     }
 
     /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and
@@ -255,9 +262,24 @@ impl LoginPlan {
     }
 
     /// Whether the authorization server shall ask for consent again.
-    pub(crate) fn asks_for_consent(&self) -> bool {
+    pub fn asks_for_consent(&self) -> bool {
         let prompt = self.prompt.as_deref().unwrap_or_default();
         prompt.split(' ').any(|word| word == CONSENT)
+    }
+
+    /// What helps where the page that asks for consent has no way back; none where the login does not ask
+    /// for it.
+    pub fn consent_hints(&self) -> Vec<Hint> {
+        if !self.asks_for_consent() {
+            return Vec::new();
+        }
+        vec![
+            Hint::setting("authorize_parameters", Some("prompt=")),
+            Hint::text(
+                "the sign-in asks for consent again (`prompt=consent`), for `offline_access`; that setting \
+                 leaves it out, for a server where only an administrator consents",
+            ),
+        ]
     }
 
     /// The address to listen on.

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use url::Url;
 
 use crate::{
-    Error, EventStream,
+    Error, EventStream, Request,
     error::BodyTooLarge,
     request::{EVENT_STREAM, JSON, MCP_SESSION_ID},
 };
@@ -19,6 +19,10 @@ pub struct Response {
     head: Parts,
     body: Body,
     url: Url,
+    /// Whether the request carried a token.
+    has_token: bool,
+    /// Whether the request was a message of HTTP+SSE.
+    is_of_http_sse: bool,
 }
 
 /// What kind of body a response says it has, by the media type in `Content-Type`.
@@ -46,9 +50,31 @@ pub fn challenges(status: StatusCode, headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 impl Response {
-    pub(crate) fn new(response: http::Response<Body>, url: Url) -> Self {
+    /// The answer to `request`.
+    pub(crate) fn new(
+        response: http::Response<Body>,
+        url: Url,
+        request: &Request,
+        has_token: bool,
+    ) -> Self {
         let (head, body) = response.into_parts();
-        Self { head, body, url }
+        Self {
+            head,
+            body,
+            url,
+            has_token,
+            is_of_http_sse: request.is_of_http_sse,
+        }
+    }
+
+    /// Whether the request carried a token.
+    pub fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// Whether it answers a [message of HTTP+SSE](crate::SseConnection::post).
+    pub fn is_of_http_sse(&self) -> bool {
+        self.is_of_http_sse
     }
 
     /// The status.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Args;
-use hallpass::login::LoginErrorKind;
+use hallpass::{Hint, login::LoginErrorKind};
 use serde_json::json;
 
 use crate::{
@@ -83,6 +83,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             program.output.clone(),
             !login.no_browser,
         )
+        .asking_for_code(login.device)
         .with_open_sign_in(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
@@ -120,6 +121,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             return Ok(());
         }
         Err(failed) => {
+            let failed = without_refused_method(failed, login, &setup);
             if setup.keeps
                 && let Err(error) = save_failed_login(login, &setup)
             {
@@ -187,6 +189,19 @@ fn save_options(setup: &Setup, program: &Program) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// The failure without the advice that the login before this one followed in vain: another way to send the
+/// secret of the same client.
+fn without_refused_method(failed: CommandError, login: &Login, setup: &Setup) -> CommandError {
+    let before = setup.remembered.of_failed_login().unwrap_or_default();
+    match before.token_endpoint_auth_method {
+        Some(method) if before.client_id == login.server.options.client_id => {
+            let tried = Hint::setting("client.auth_method", Some(method.as_str()));
+            failed.without_hint(&tried)
+        }
+        _ => failed,
+    }
 }
 
 /// Remembers the options of a login that failed, for the diagnosis that follows.

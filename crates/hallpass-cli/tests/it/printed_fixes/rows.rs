@@ -26,7 +26,7 @@ macro_rules! rows {
 }
 
 /// A client that is registered by hand.
-fn by_hand(method: &str) -> StaticClient {
+pub(super) fn by_hand(method: &str) -> StaticClient {
     let method: TokenEndpointAuthMethod = method.to_owned().into();
     StaticClient {
         id: "by-hand".to_owned(),
@@ -82,6 +82,21 @@ rows! {
             it.parameter_rules = vec![rule(Authorization, "resource", None, ENTRA)];
         },
         fault: "AADSTS901002",
+        fixes: &["--resource none"],
+        serves: false,
+        ..ROW
+    },
+    resource_refused_to_a_client_by_hand: Row {
+        settings: &["resource"],
+        issuer: |it| {
+            it.clients = vec![by_hand("none")];
+            it.behaviour.any_loopback_port = true;
+        },
+        behaviour: |it, _| {
+            it.parameter_rules = vec![rule(Authorization, "resource", None, ENTRA)];
+        },
+        given: &["--client-id", "by-hand"],
+        fault: "authorization-refused",
         fixes: &["--resource none"],
         serves: false,
         ..ROW
