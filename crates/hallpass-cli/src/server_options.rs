@@ -38,7 +38,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "SCOPES")]
     pub(crate) scope: Option<String>,
 
-    /// The authorization server to use, if the MCP server names several.
+    /// The authorization server to use, and the only one that the MCP server may name. With
+    /// `from-resource` any that it names counts as chosen by you, and no question is asked about it.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 

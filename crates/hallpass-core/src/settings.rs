@@ -22,8 +22,13 @@ pub struct ServerSettings {
     pub resource: ResourceSetting,
     /// The scopes to ask for, instead of those the server names.
     pub scopes: Option<Scopes>,
-    /// Which of several authorization servers to use.
+    /// Which authorization server to use: one of several that the MCP server names, or the one that it may
+    /// name.
     pub issuer: Option<Issuer>,
+    /// Take any authorization server that the MCP server's metadata names for one that the user named.
+    /// Without it, what could be used at another authorization server is sent to a named one alone: a
+    /// service's secret, an assertion, a code where the sign-in page is another operator's.
+    pub issuer_from_resource: bool,
     /// Issuers that a metadata document found elsewhere may claim (RFC 8414 §3.3 would refuse it).
     pub trusted_issuers: Vec<Issuer>,
     /// Where the protected resource's metadata is, when the server does not say.
@@ -216,6 +221,7 @@ setters! {
         with_endpoints endpoints: Option<ExplicitEndpoints>,
         with_legacy_discovery legacy_discovery: bool,
         with_client client: ClientSetting,
+        with_issuer_from_resource issuer_from_resource: bool,
         with_client_name client_name: Option<String>,
         with_authorize_parameters authorize_parameters: Vec<(String, String)>,
         with_callback callback: CallbackSetting,
@@ -275,6 +281,41 @@ impl ServerSettings {
         let mut digests = BTreeMap::new();
         let mut enter = |name: &str, value: Option<String>| {
             if let Some(value) = value {
+    /// The URLs that the user named: issuers, metadata and endpoints. Requests and browsers may be sent to
+    /// their origins, on whatever network these are.
+    pub fn named_urls(&self) -> impl Iterator<Item = &Url> {
+        let endpoints = self.endpoints.as_ref();
+        let urls = [
+            self.resource_metadata_url.as_ref(),
+            self.server_metadata_url.as_ref(),
+            endpoints.and_then(|endpoints| endpoints.authorization.as_ref()),
+            endpoints.map(|endpoints| &endpoints.token),
+            endpoints.and_then(|endpoints| endpoints.registration.as_ref()),
+            endpoints.and_then(|endpoints| endpoints.revocation.as_ref()),
+        ];
+        let issuers = self.named_issuers().map(Issuer::url);
+        urls.into_iter().flatten().chain(issuers)
+    }
+
+    /// The issuers that the user named.
+    fn named_issuers(&self) -> impl Iterator<Item = &Issuer> {
+        let client = self.client.pre_registered.as_ref();
+        let of_client = client.and_then(|client| client.issuer.as_ref());
+        let named = self.issuer.iter().chain(of_client);
+        named.chain(&self.trusted_issuers)
+    }
+
+    /// Whether the user, and not the MCP server alone, named the authorization server `found`: by its
+    /// issuer, its endpoints, the URL of its metadata, or by taking any that the MCP server names.
+    pub fn names_issuer(&self, found: &Issuer) -> bool {
+        self.issuer_from_resource
+            || self.endpoints.is_some()
+            || self.server_metadata_url.is_some()
+            || self
+                .named_issuers()
+                .any(|issuer| issuer.eq_ignoring_trailing_slash(found))
+    }
+
                 digests.insert(name.to_owned(), short_digest(&value));
             }
         };
