@@ -152,7 +152,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PORT")]
     pub(crate) callback_port: Option<u16>,
 
-    /// The path of the redirect URI.
+    /// The path of the redirect URI [default: `/callback`; for a client that registers itself, one below
+    /// it for each issuer].
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 

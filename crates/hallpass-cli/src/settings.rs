@@ -80,7 +80,7 @@ pub(crate) fn settings(
             CallbackSetting::default()
                 .with_host(options.callback_host.clone().unwrap_or(usual.host))
                 .with_port(options.callback_port)
-                .with_path(options.callback_path.clone().unwrap_or(usual.path)),
+                .with_path(options.callback_path.clone()),
         )
         .with_pkce(if options.assume_s256 == Some(true) {
             PkceSetting::AssumeS256

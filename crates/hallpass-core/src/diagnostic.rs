@@ -102,6 +102,7 @@ impl Hint {
         "authorize_parameters",
         "callback",
         "callback.host",
+        "callback.path",
         "client",
         "client.auth_method",
         "client.secret",

@@ -161,8 +161,14 @@ pub struct CallbackSetting {
     pub host: String,
     /// The port; `None` takes any free one (RFC 8252 §7.3).
     pub port: Option<u16>,
-    /// The path, with its leading slash.
-    pub path: String,
+    /// The path, with its leading slash; `None` takes [`DEFAULT_PATH`](Self::DEFAULT_PATH), and for a client
+    /// that registers itself one below it for each issuer.
+    pub path: Option<String>,
+}
+
+impl CallbackSetting {
+    /// The path of a redirect URI that is registered by hand.
+    pub const DEFAULT_PATH: &str = "/callback";
 }
 
 impl Default for CallbackSetting {
@@ -170,7 +176,7 @@ impl Default for CallbackSetting {
         Self {
             host: "127.0.0.1".to_owned(),
             port: None,
-            path: "/callback".to_owned(),
+            path: None,
         }
     }
 }
@@ -215,13 +221,13 @@ setters! {
         with_resource resource: ResourceSetting,
         with_scopes scopes: Option<Scopes>,
         with_issuer issuer: Option<Issuer>,
+        with_issuer_from_resource issuer_from_resource: bool,
         with_trusted_issuers trusted_issuers: Vec<Issuer>,
         with_resource_metadata_url resource_metadata_url: Option<Url>,
         with_server_metadata_url server_metadata_url: Option<Url>,
         with_endpoints endpoints: Option<ExplicitEndpoints>,
         with_legacy_discovery legacy_discovery: bool,
         with_client client: ClientSetting,
-        with_issuer_from_resource issuer_from_resource: bool,
         with_client_name client_name: Option<String>,
         with_authorize_parameters authorize_parameters: Vec<(String, String)>,
         with_callback callback: CallbackSetting,
@@ -262,7 +268,7 @@ setters! {
     CallbackSetting {
         with_host host: String,
         with_port port: Option<u16>,
-        with_path path: String,
+        with_path path: Option<String>,
     }
 }
 
@@ -275,12 +281,6 @@ setters! {
 pub struct SettingsFingerprint(BTreeMap<String, String>);
 
 impl ServerSettings {
-    /// The fingerprint of these settings. Settings that a credential does not depend on (the
-    /// callback, the client's shown name, where metadata is found) do not enter it.
-    pub fn fingerprint(&self) -> SettingsFingerprint {
-        let mut digests = BTreeMap::new();
-        let mut enter = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
     /// The URLs that the user named: issuers, metadata and endpoints. Requests and browsers may be sent to
     /// their origins, on whatever network these are.
     pub fn named_urls(&self) -> impl Iterator<Item = &Url> {
@@ -316,6 +316,12 @@ impl ServerSettings {
                 .any(|issuer| issuer.eq_ignoring_trailing_slash(found))
     }
 
+    /// The fingerprint of these settings. Settings that a credential does not depend on (the
+    /// callback, the client's shown name, where metadata is found) do not enter it.
+    pub fn fingerprint(&self) -> SettingsFingerprint {
+        let mut digests = BTreeMap::new();
+        let mut enter = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
                 digests.insert(name.to_owned(), short_digest(&value));
             }
         };
@@ -392,8 +398,8 @@ impl SettingsFingerprint {
     }
 }
 
-/// The first 64 bits of SHA-256: enough to notice a change, which is all it is for.
-fn short_digest(value: &str) -> String {
+/// The first 64 bits of SHA-256: enough to notice a change, or to tell issuers apart.
+pub(crate) fn short_digest(value: &str) -> String {
     let digest = Sha256::digest(value.as_bytes());
     let head = digest
         .iter()

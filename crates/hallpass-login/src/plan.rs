@@ -116,7 +116,7 @@ impl LoginInputs<'_> {
         let (client, registered_callback) = candidates.choose(reregister)?;
         Ok(LoginPlan {
             client,
-            callback: configured,
+            callback,
             registered_callback,
             prompt: self.prompt(&scopes),
             scopes,
@@ -171,6 +171,10 @@ impl LoginInputs<'_> {
             || self.discovered.server.dpop_bound_access_tokens_required
             || previous.is_some_and(|record| record.metadata.dpop_bound_access_tokens_required)
             || previous
+        let callback = match &client {
+            PlannedClient::Configured(_) => configured.clone(),
+            _ => candidates.registration_callback(),
+        };
                 .and_then(|record| record.grant.as_ref())
                 .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)
     }

@@ -52,7 +52,7 @@ async fn plan_prints_one_line_for_each_decision() {
     assert_eq!(
         planned.unwrap().to_string(),
         "client: registered at the sign-in (RFC 7591)\n\
-         redirect URI: http://127.0.0.1/callback on a free port\n\
+         redirect URI: http://127.0.0.1/callback/93e20fbd9d9436f7 on a free port\n\
          scopes: none\n\
          resource: https://mcp.example/mcp\n\
          grants: authorization code\n\
@@ -69,7 +69,7 @@ async fn plan_prints_one_line_for_each_decision() {
     settings.callback = CallbackSetting::default();
     settings.callback.host = "localhost".to_owned();
     settings.callback.port = Some(3118);
-    settings.callback.path = "/back".to_owned();
+    settings.callback.path = Some("/back".to_owned());
     settings.client.pre_registered = Some(PreRegisteredClient::new(ClientId::new("by-hand")));
     let planned = plan(&more, &settings, AuthScheme::Dpop, None).await;
     assert_eq!(

@@ -144,7 +144,7 @@ impl ScriptedServer {
         };
         let callback = Url::parse(&of("redirect_uri")).unwrap();
         let state = of("state");
-        let port = callback.port().unwrap();
+        let (port, path) = (callback.port().unwrap(), callback.path());
         let has_scopes = url.query_pairs().any(|(name, _)| name == "scope")
             || pushed.is_some_and(|pushed| !pushed.parameters("scope").is_empty());
         let outcome = if self.demands_scopes && !has_scopes {
@@ -154,7 +154,7 @@ impl ScriptedServer {
         };
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET /callback?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET {path}?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
