@@ -248,6 +248,10 @@ pub(crate) async fn confirm(
 ) -> Result<(), CommandError> {
     if !program.environment.stdin_is_terminal() {
         let what = format!("{command} needs a confirmation");
+            LoginEvent::Strays { count } => {
+                self.output
+                    .status(&format!("ignored {count} requests to the callback port"));
+            }
         return Err(CommandError::usage(what).hint("`--yes` confirms it"));
     }
     program.output.ask(question);
