@@ -77,6 +77,7 @@ impl BrowserLogin {
         let mut reregister = None;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
+            login.inputs().check_addresses(&*self.0.ports.http)?;
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
                 Err(FailedAttempt::Failed(error)) => return Err(*error),

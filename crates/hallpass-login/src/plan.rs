@@ -6,15 +6,16 @@
 use std::fmt;
 
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, HttpError, Record,
+    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, Hint, HttpClient, HttpError, Record,
     Registration, Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
-    record::RegistrationOrigin,
+    record::RegistrationOrigin, redacted_url,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
+use url::Url;
 
 use crate::{
-    LoginError, ReregistrationReason, TokenEndpointAnswer,
+    LoginError, LoginErrorKind, ReregistrationReason, TokenEndpointAnswer,
     address::CallbackAddress,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
     client_check::{self, Verdict},
@@ -99,6 +100,58 @@ impl LoginInputs<'_> {
     pub(crate) fn plan_again(
         &self,
         scopes: Scopes,
+    /// Judges by the address policy of `http` where the browser would be sent.
+    ///
+    /// # Errors
+    ///
+    /// When the authorization endpoint leads into another network than the MCP server's, and the user
+    /// has not named it: the error of the login itself.
+    pub fn check_addresses(&self, http: &dyn HttpClient) -> Result<(), LoginError> {
+        match &self.discovered.server.authorization_endpoint {
+            Some(url) => {
+                let what = ("authorization endpoint", "the metadata of ");
+                self.check_navigation(http, what, url)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The same for any page: what it is, and what of the authorization server names it.
+    pub(crate) fn check_navigation(
+        &self,
+        http: &dyn HttpClient,
+        (what, named_by): (&str, &str),
+        url: &Url,
+    ) -> Result<(), LoginError> {
+        let mut named = self.settings.named_urls();
+        if named.any(|named| named.origin() == url.origin()) {
+            return Ok(());
+        }
+        http.check_navigation(url, self.server).map_err(|refused| {
+            let (server, metadata) = (self.server, &self.discovered.server);
+            let issuer = &metadata.issuer;
+            let what = format!(
+                "no sign-in to {server}: no browser is sent to the {what} {}, which {named_by}{issuer} \
+                 names",
+                redacted_url(url)
+            );
+            // Without its value: what the user sets is allowed, and a hostile server may have named it.
+            let setting = if issuer.url().origin() == url.origin() {
+                "issuer"
+            } else {
+                "endpoints"
+            };
+            LoginError::new(LoginErrorKind::Endpoint, what)
+                .with_hint(Hint::setting(setting, None))
+                .with_hint(format!(
+                    "what a user sets is always allowed: set it only if `{}` is right, for the server \
+                     may be hostile",
+                    refused.host()
+                ))
+                .with_source(refused)
+        })
+    }
+
         reregister: Option<ReregistrationReason>,
     ) -> Result<LoginPlan, LoginError> {
         let metadata = &self.discovered.server;

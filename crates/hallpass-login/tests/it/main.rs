@@ -14,6 +14,7 @@ mod fixture;
 mod grants;
 mod guesses;
 mod manual_callback;
+mod navigation;
 mod outcome;
 mod plan;
 mod prompt;
