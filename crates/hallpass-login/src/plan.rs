@@ -20,6 +20,7 @@ use crate::{
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
     client_check::{self, Verdict},
     scopes, token_endpoint,
+    token_host::TokenHost,
 };
 
 /// The `prompt` that offline access takes (`OpenID` Connect Core §11).
@@ -69,7 +70,10 @@ pub struct LoginPlan {
     pub device_grant: bool,
     /// Whether the tokens will be bound to a key (RFC 9449).
     pub dpop: bool,
-    /// The callback address of the setting.
+    /// Where the result of the sign-in goes, if that may be another operator's server than the sign-in
+    /// page and the user has not named its issuer: the user is asked first.
+    pub token_host: Option<TokenHost>,
+    /// The callback address of the setting, or of a client that registers itself.
     pub(crate) callback: CallbackAddress,
     /// The callback address of a reused registration.
     pub(crate) registered_callback: Option<CallbackAddress>,
@@ -96,10 +100,6 @@ impl LoginInputs<'_> {
         self.plan_again(scopes, None)
     }
 
-    /// The plan after an attempt that showed that the registration can't be used.
-    pub(crate) fn plan_again(
-        &self,
-        scopes: Scopes,
     /// Judges by the address policy of `http` where the browser would be sent.
     ///
     /// # Errors
@@ -152,6 +152,10 @@ impl LoginInputs<'_> {
         })
     }
 
+    /// The plan after an attempt that showed that the registration can't be used.
+    pub(crate) fn plan_again(
+        &self,
+        scopes: Scopes,
         reregister: Option<ReregistrationReason>,
     ) -> Result<LoginPlan, LoginError> {
         let metadata = &self.discovered.server;
@@ -167,10 +171,15 @@ impl LoginInputs<'_> {
             now: self.now,
         };
         let (client, registered_callback) = candidates.choose(reregister)?;
+        let callback = match &client {
+            PlannedClient::Configured(_) => configured.clone(),
+            _ => candidates.registration_callback(),
+        };
         Ok(LoginPlan {
             client,
             callback,
             registered_callback,
+            token_host: self.unconfirmed_token_host(),
             prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
@@ -224,10 +233,6 @@ impl LoginInputs<'_> {
             || self.discovered.server.dpop_bound_access_tokens_required
             || previous.is_some_and(|record| record.metadata.dpop_bound_access_tokens_required)
             || previous
-        let callback = match &client {
-            PlannedClient::Configured(_) => configured.clone(),
-            _ => candidates.registration_callback(),
-        };
                 .and_then(|record| record.grant.as_ref())
                 .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)
     }
@@ -356,7 +361,11 @@ impl fmt::Display for LoginPlan {
         } else {
             "bearer"
         };
-        write!(f, "tokens: {tokens}")
+        write!(f, "tokens: {tokens}")?;
+        match &self.token_host {
+            Some(token_host) => write!(f, "\nasks first: {token_host}"),
+            None => Ok(()),
+        }
     }
 }
 

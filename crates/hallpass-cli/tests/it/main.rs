@@ -22,6 +22,8 @@ mod doctor;
 mod dpop;
 #[cfg(unix)]
 mod elicitation;
+#[cfg(unix)]
+mod endpoints;
 mod first_steps;
 mod forget_client;
 #[cfg(unix)]

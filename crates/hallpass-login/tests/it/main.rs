@@ -22,3 +22,4 @@ mod registration;
 mod scopes;
 mod scripted_server;
 mod signing;
+mod token_host;

@@ -84,6 +84,19 @@ async fn plan_prints_one_line_for_each_decision() {
 }
 
 #[tokio::test]
+async fn plan_says_what_the_user_is_asked_first() {
+    let settings = ServerSettings::default();
+    let more = json!({ "authorization_endpoint": "https://login.example/authorize" });
+    let planned = plan(&more, &settings, AuthScheme::Bearer, None).await;
+    let planned = planned.unwrap();
+    let token_host = planned.token_host.as_ref().unwrap();
+    assert_eq!(token_host.issuer.as_str(), "https://as.example");
+    let text = planned.to_string();
+    let line = "\nasks first: you sign in at login.example; as.example receives the result";
+    assert!(text.ends_with(line), "{text}");
+}
+
+#[tokio::test]
 async fn planned_redirect_uri_is_the_registered_one_of_a_reused_client() {
     let server = std::sync::Arc::new(ScriptedServer::new(&json!({})));
     let record = server.login(AuthScheme::Bearer, None).await.unwrap();

@@ -10,7 +10,7 @@ use hallpass_core::{
     AuthScheme, BoxFuture, Challenge, CredentialKey, Record, Scopes, ServerSettings, ServerUrl,
     SignIn, SignInReason, http::HttpErrorKind,
 };
-use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
+use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError, TokenHost};
 use hallpass_testkit::{FakeClock, FixedEntropy, ScriptedClient, ScriptedResponse, SentRequest};
 use serde_json::{Value, json};
 use tokio::{
@@ -33,6 +33,8 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// What the user answers where the result goes to another host; `None`: no user is there.
+    pub(crate) confirms: Option<bool>,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
     /// The `resource_metadata` of the challenge.
@@ -183,6 +185,12 @@ impl Interaction for ScriptedServer {
 
     fn event(&self, event: LoginEvent<'_>) {
         self.events.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
+        let mut events = self.events.lock().unwrap();
+        events.push(format!("asked: {token_host}"));
+        Box::pin(async { self.confirms })
     }
 
     fn choose_scopes(&self, found: Scopes) -> Scopes {
