@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient,
+    BoxFuture, HttpClient, ServerUrl,
     http::{Body, HttpError, RequestOptions, RequestTarget},
+    http_client::AddressRefused,
     text::redacted_url,
 };
 use http::{Method, Request, Response};
@@ -59,5 +60,9 @@ impl HttpClient for NamedWaits {
 
     fn attaches_secrets(&self) -> bool {
         self.below.attaches_secrets()
+    }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        self.below.check_navigation(url, server)
     }
 }

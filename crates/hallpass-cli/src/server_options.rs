@@ -38,7 +38,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "SCOPES")]
     pub(crate) scope: Option<String>,
 
-    /// The authorization server to use, if the MCP server names several.
+    /// The authorization server to use, and the only one that the MCP server may name. With
+    /// `from-resource` any that it names counts as chosen by you, and no question is asked about it.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
@@ -151,7 +152,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PORT", value_parser = port)]
     pub(crate) callback_port: Option<u16>,
 
-    /// The path of the redirect URI.
+    /// The path of the redirect URI [default: `/callback`; for a client that registers itself, one below
+    /// it for each issuer].
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 

@@ -12,7 +12,7 @@ use std::{
 
 use hallpass::{
     BoxFuture, Clock as _, SystemClock,
-    login::{DeviceCode, Interaction, LoginEvent, LoginWarning, OpenError},
+    login::{DeviceCode, Interaction, LoginEvent, LoginWarning, OpenError, TokenHost},
 };
 use tokio::sync::{
     Mutex,
@@ -149,6 +149,25 @@ impl Interaction for Terminal {
         Box::pin(self.typed.line())
     }
 
+    /// Shows both hosts, and reads the answer where the user has a terminal.
+    fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            if !self.typed.is_terminal {
+                return None;
+            }
+            let (issuer, token) = (&token_host.issuer, &token_host.token);
+            self.output.status(&format!(
+                "note: {token_host}\n  The metadata of {issuer} names both hosts, and they may have \
+                 different operators."
+            ));
+            let question =
+                format!("does {token} belong to the service that you sign in to? yes or no [no]: ");
+            self.output.ask(&question);
+            let answer = self.typed.line().await?.trim().to_lowercase();
+            Some(matches!(answer.as_str(), "y" | "yes"))
+        })
+    }
+
     /// Says which process asks the user, and as soon as that is known, since when and where.
     fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
         let name = holder.unwrap_or("another process");
@@ -235,6 +254,10 @@ impl Interaction for Terminal {
                     .status(&format!("ignored a request: {}", text::line(reason)));
             }
             LoginEvent::Warning(LoginWarning::NoDeviceGrant { .. }) if !self.asks_for_code => {}
+            LoginEvent::Strays { count } => {
+                self.output
+                    .status(&format!("ignored {count} requests to the callback port"));
+            }
             LoginEvent::Warning(warning) => {
                 let option = warning.hint().as_ref().map(setting_options::describe);
                 let option = option.map_or_else(String::new, |option| format!(" ({option})"));

@@ -104,6 +104,7 @@ impl Hint {
         "authorize_parameters",
         "callback",
         "callback.host",
+        "callback.path",
         "client",
         "client.auth_method",
         "client.secret",

@@ -10,7 +10,8 @@ use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationR
 use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
 use crate::{
-    Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata, token_endpoint,
+    Code, Finding, ResponsibleParty, Severity, Step, StepName, clock, diagnosis::Diagnosis,
+    metadata, token_endpoint,
 };
 
 impl Diagnosis<'_> {
@@ -96,6 +97,11 @@ impl Diagnosis<'_> {
             another_account: false,
             now: self.doctor.parts.clock.now(),
         };
+        if let Err(error) = inputs.check_addresses(&self.doctor.parts.http) {
+            let found = Finding::from_error(Code::AddressRefused, &error);
+            let found = found.with_party(ResponsibleParty::AuthorizationServer);
+            server.push_finding(found.with_hints(error.hints()));
+        }
         let plan = inputs.plan(inputs.scopes());
         if let Ok(plan) = &plan {
             self.token_endpoint(server, &inputs, plan).await;

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Clock, HttpClient, HttpError, Timestamp,
+    AddressRefused, BoxFuture, Clock, HttpClient, HttpError, ServerUrl, Timestamp,
     http::{Body, HttpErrorKind, RequestOptions},
     redacted_url,
 };
@@ -178,6 +178,10 @@ impl HttpClient for RecordingClient {
 
     fn attaches_secrets(&self) -> bool {
         self.0.below.attaches_secrets()
+    }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        self.0.below.check_navigation(url, server)
     }
 }
 

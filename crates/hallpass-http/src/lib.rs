@@ -11,7 +11,9 @@
 //! - Headers of one origin never reach another; redirects are followed on the same origin only, and
 //!   where the request's policy says so (RFC 9110 §15.4).
 //! - What a server's metadata names must be on the public internet or on a network of that server's
-//!   own class ([`AddressClass`]); the address that was judged is the one that is connected to.
+//!   own class ([`AddressClass`]); the address that was judged is the one that is connected to. Where a
+//!   browser is sent is judged by the text of its URL
+//!   ([`check_navigation`](hallpass_core::HttpClient::check_navigation)).
 //! - Bodies are capped after decompression; connecting, the response's head, each pause and the
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
@@ -60,7 +62,6 @@
 //! # }
 //! ```
 
-mod address;
 mod body;
 mod client;
 mod config;
@@ -74,13 +75,13 @@ mod redirect;
 mod resolver;
 mod trust;
 
-pub use address::AddressClass;
 pub use client::Client;
 pub use config::{HttpConfig, HttpConfigError};
 pub use failure::{HandshakeError, HandshakeFault};
+/// What the address policy judges by, and what it refuses.
+pub use hallpass_core::{AddressClass, AddressRefused};
 pub use identity::{ClientIdentity, ClientIdentityError};
 pub use origin::{Origin, OriginError, OriginHeaders};
-pub use policy::AddressRefused;
 pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};

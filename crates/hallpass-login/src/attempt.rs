@@ -294,7 +294,7 @@ impl Login<'_> {
                     "{issuer} does not accept the redirect URI {} of the client `{id}`",
                     pending.redirect_uri()
                 ),
-                refused.hints(&self.request.settings.callback.host),
+                self.redirect_uri_hints(refused, registration.origin),
             ),
         };
         LoginError::new(LoginErrorKind::Request, what)

@@ -110,6 +110,15 @@ impl Login<'_> {
         }
         let mut waiting =
             started.map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
+        let pages = [
+            Some(waiting.verification_uri()),
+            waiting.verification_uri_complete(),
+        ];
+        for page in pages.into_iter().flatten() {
+            let http = &*self.host.ports.http;
+            let what = ("page for the device code", "the answer of ");
+            self.inputs().check_navigation(http, what, page)?;
+        }
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {

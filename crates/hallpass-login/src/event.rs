@@ -61,11 +61,16 @@ pub enum LoginEvent<'a> {
         /// Why.
         error: &'a LoginError,
     },
-    /// Something came to the callback port, or was pasted, that was not the answer to this login;
-    /// the login goes on.
+    /// Something came to the callback port that was not the answer to this login; the login goes on. Later
+    /// ones are only counted: any program of this machine can send as many as it likes.
     Stray {
         /// What was wrong with it.
         reason: &'a str,
+    },
+    /// The wait for the callback is over, and more than one request to its port was not the answer.
+    Strays {
+        /// How many they were, with the first.
+        count: u64,
     },
     /// A pasted text was refused; the next one is awaited.
     PasteRefused {

@@ -8,17 +8,20 @@ use std::fmt;
 use hallpass_core::{
     AuthScheme, Challenge, ClientId, DpopSetting, Entropy, Hint, HttpClient, HttpError, Record,
     Registration, Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
-    record::RegistrationOrigin,
+    record::RegistrationOrigin, redacted_url,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
+use url::Url;
 
 use crate::{
-    AuthorizationEndpointVerdict, LoginError, ReregistrationReason, TokenEndpointAnswer,
+    AuthorizationEndpointVerdict, LoginError, LoginErrorKind, ReregistrationReason,
+    TokenEndpointAnswer,
     address::CallbackAddress,
     authorization_endpoint,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
     scopes, token_endpoint,
+    token_host::TokenHost,
 };
 
 /// The `prompt` that offline access takes (`OpenID` Connect Core §11).
@@ -68,7 +71,10 @@ pub struct LoginPlan {
     pub device_grant: bool,
     /// Whether the tokens will be bound to a key (RFC 9449).
     pub dpop: bool,
-    /// The callback address of the setting.
+    /// Where the result of the sign-in goes, if that may be another operator's server than the sign-in
+    /// page and the user has not named its issuer: the user is asked first.
+    pub token_host: Option<TokenHost>,
+    /// The callback address of the setting, or of a client that registers itself.
     pub(crate) callback: CallbackAddress,
     /// The callback address of a reused registration.
     pub(crate) registered_callback: Option<CallbackAddress>,
@@ -95,6 +101,58 @@ impl LoginInputs<'_> {
         self.plan_again(scopes, None)
     }
 
+    /// Judges by the address policy of `http` where the browser would be sent.
+    ///
+    /// # Errors
+    ///
+    /// When the authorization endpoint leads into another network than the MCP server's, and the user
+    /// has not named it: the error of the login itself.
+    pub fn check_addresses(&self, http: &dyn HttpClient) -> Result<(), LoginError> {
+        match &self.discovered.server.authorization_endpoint {
+            Some(url) => {
+                let what = ("authorization endpoint", "the metadata of ");
+                self.check_navigation(http, what, url)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The same for any page: what it is, and what of the authorization server names it.
+    pub(crate) fn check_navigation(
+        &self,
+        http: &dyn HttpClient,
+        (what, named_by): (&str, &str),
+        url: &Url,
+    ) -> Result<(), LoginError> {
+        let mut named = self.settings.named_urls();
+        if named.any(|named| named.origin() == url.origin()) {
+            return Ok(());
+        }
+        http.check_navigation(url, self.server).map_err(|refused| {
+            let (server, metadata) = (self.server, &self.discovered.server);
+            let issuer = &metadata.issuer;
+            let what = format!(
+                "no sign-in to {server}: no browser is sent to the {what} {}, which {named_by}{issuer} \
+                 names",
+                redacted_url(url)
+            );
+            // Without its value: what the user sets is allowed, and a hostile server may have named it.
+            let setting = if issuer.url().origin() == url.origin() {
+                "issuer"
+            } else {
+                "endpoints"
+            };
+            LoginError::new(LoginErrorKind::Endpoint, what)
+                .with_hint(Hint::setting(setting, None))
+                .with_hint(format!(
+                    "what a user sets is always allowed: set it only if `{}` is right, for the server \
+                     may be hostile",
+                    refused.host()
+                ))
+                .with_source(refused)
+        })
+    }
+
     /// The plan after an attempt that showed that the registration can't be used.
     pub(crate) fn plan_again(
         &self,
@@ -114,10 +172,15 @@ impl LoginInputs<'_> {
             now: self.now,
         };
         let (client, registered_callback) = candidates.choose(reregister)?;
+        let callback = match &client {
+            PlannedClient::Configured(_) => configured.clone(),
+            _ => candidates.registration_callback(),
+        };
         Ok(LoginPlan {
             client,
-            callback: configured,
+            callback,
             registered_callback,
+            token_host: self.unconfirmed_token_host(),
             prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
@@ -321,7 +384,11 @@ impl fmt::Display for LoginPlan {
         } else {
             "bearer"
         };
-        write!(f, "tokens: {tokens}")
+        write!(f, "tokens: {tokens}")?;
+        match &self.token_host {
+            Some(token_host) => write!(f, "\nasks first: {token_host}"),
+            None => Ok(()),
+        }
     }
 }
 

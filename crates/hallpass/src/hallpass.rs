@@ -3,7 +3,9 @@
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason};
+use hallpass_core::{
+    AddressRefused, Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason,
+};
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
 use hallpass_mcp::{
     Anonymous, AuthorizedEndpoint, Content, Endpoint, Request, TransportKind, UnexpectedStatus,
@@ -12,6 +14,7 @@ use hallpass_mcp::{
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
+use url::Url;
 
 use crate::{Error, HallpassBuilder};
 
@@ -54,6 +57,16 @@ impl Hallpass {
     /// The server and the account on it.
     pub fn key(&self) -> &CredentialKey {
         self.session.key()
+    }
+
+    /// Judges whether the user's browser may be sent to a page that the server asks the user to visit (URL
+    /// mode elicitation), as the address policy does for a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// When the URL leads into another network than the server's, by its text: nothing is resolved.
+    pub fn check_navigation(&self, url: &Url) -> Result<(), AddressRefused> {
+        self.http.check_navigation(url, &self.key().server)
     }
 
     /// Signs in now: what the transport would do at the server's first challenge, done early.

@@ -92,7 +92,7 @@ pub mod login {
         BrowserLogin, BrowserLoginBuilder, BrowserRequest, ClientMetadataDocument, Desktop,
         DeviceCode, Interaction, LoginError, LoginErrorKind, LoginEvent, LoginPlan, LoginWarning,
         ManualCallbackError, NoRefreshToken, OpenError, PlannedClient, ReregistrationReason,
-        open_commands,
+        TokenHost, open_commands,
     };
 }
 

@@ -40,7 +40,7 @@ async fn serve(
     setup: &Setup,
     program: &Program,
 ) -> Result<RunningService<RoleClient, Listener>, ClientError> {
-    let listener = || Listener::new(program, setup.hallpass.key());
+    let listener = || Listener::new(program, &setup.hallpass);
     let transport = || setup.hallpass.transport();
     let refused = match listener().serve(transport()).await {
         Err(ClientInitializeError::JsonRpcError(refused)) => refused,

@@ -2,8 +2,8 @@
 
 use hallpass::settings::TokenEndpointAuthMethod;
 use hallpass_testkit::{
-    IssParameter, ListenOptions, ParameterRule, PublishedResource, ResourceMetadataPath, ServerTls,
-    StaticClient,
+    Fault, IssParameter, ListenOptions, ParameterRule, PlannedFault, PublishedResource,
+    ResourceMetadataPath, ServerTls, StaticClient, When,
 };
 use serde_json::json;
 
@@ -171,6 +171,24 @@ rows! {
         fault: "does not accept the redirect URI",
         fixes: &["--callback-port PORT"],
         fill: &[("--callback-port PORT", "{port}")],
+        ..ROW
+    },
+    path_of_an_issuer_is_refused: Row {
+        settings: &["callback.path"],
+        command: Command::Login,
+        issuer: |it| {
+            it.faults = vec![PlannedFault {
+                endpoint: Registration,
+                when: When::UpTo(1),
+                fault: Fault::Answer {
+                    status: 400,
+                    headers: Vec::new(),
+                    body: json!({ "error": "invalid_redirect_uri" }).to_string(),
+                },
+            }];
+        },
+        fault: "did not register the client",
+        fixes: &["--callback-path /callback"],
         ..ROW
     },
     localhost_is_demanded: Row {
