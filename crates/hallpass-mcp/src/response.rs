@@ -180,13 +180,4 @@ impl Response {
     pub fn events(self, cap: usize) -> EventStream {
         EventStream::new(self.body, cap)
     }
-
-    /// The same head with another body, to count or slow down what comes.
-    #[must_use]
-    pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
-        Self {
-            body: map(self.body),
-            ..self
-        }
-    }
 }
