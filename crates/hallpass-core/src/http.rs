@@ -131,7 +131,7 @@ pub struct RequestOptions {
     pub timeout: Option<Duration>,
     /// From the call to the response's head.
     pub response_timeout: Option<Duration>,
-    /// Between two chunks of the body.
+    /// From the time that the reader asks for a chunk of the body until that comes.
     pub idle_timeout: Option<Duration>,
     /// The largest body in bytes, after decompression.
     pub body_cap: u64,

@@ -30,6 +30,20 @@
 //! reqwest = { version = "0.13", default-features = false, features = ["gzip"] }
 //! ```
 //!
+//! # Readers that pause, and servers that flood
+//!
+//! A body is read from the network only as its reader asks for it, and the time in which the reader asks
+//! for nothing counts as no pause of the server. A paused HTTP/2 stream keeps 128 KiB at most. The
+//! connection has room for 320 of them, so that they do not stop its other streams.
+//!
+//! These end an HTTP/2 request or its connection: a list of more than 16 KiB of header fields, more than
+//! five CONTINUATION frames without an end, 100 empty DATA frames, many small DATA frames that are not
+//! read, `RST_STREAM`, and frames that a server must not send. The HTTP/2 library has no limit for frames
+//! that it answers or skips: PING, SETTINGS, PRIORITY, unknown frames and 1xx responses. It keeps none of
+//! them, and reads no more while the server does not read its answers. Here the time limits of the request
+//! hold: the whole of a metadata, token or registration request ends after 30 seconds, an MCP request when
+//! its head or its next chunk does not come.
+//!
 //! # What it does not do
 //!
 //! It knows nothing of OAuth, keeps no cookies, retries nothing that a server may have acted on,

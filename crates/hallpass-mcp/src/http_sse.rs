@@ -4,7 +4,13 @@
 //! each answer comes on the stream. The stream is the session: when it ends, another one is opened, and
 //! the server is initialized again.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::poll_fn,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use hallpass_core::{Clock, Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
@@ -136,14 +142,25 @@ impl SseConnection {
     ///
     /// When the stream breaks off, or a message is larger than the server's limit.
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        poll_fn(|context| self.poll_next_when(context, |_, _| Poll::Ready(()))).await
+    }
+
+    /// The same for a caller that limits how much memory it takes, as
+    /// [`EventStream::poll_next_when`].
+    pub fn poll_next_when(
+        &mut self,
+        context: &mut Context<'_>,
+        mut may_read: impl FnMut(&mut Context<'_>, usize) -> Poll<()>,
+    ) -> Poll<Option<Result<String, Error>>> {
         loop {
-            let event = match self.events.next().await? {
-                Ok(event) => event,
-                Err(error) => return Some(Err(error)),
+            let event = match ready!(self.events.poll_next_when(context, &mut may_read)) {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             };
             let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
             if let Some(data) = event.data.filter(|data| is_message && !data.is_empty()) {
-                return Some(Ok(data));
+                return Poll::Ready(Some(Ok(data)));
             }
         }
     }
