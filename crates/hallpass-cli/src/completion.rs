@@ -5,13 +5,18 @@
 //! saw last.
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Parser as _;
-use clap_complete::{CompleteEnv, CompletionCandidate};
+use clap_complete::{
+    CompleteEnv, CompletionCandidate,
+    env::{self, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh},
+};
 use hallpass::{
     CredentialKey,
     store::{FilePermissions, read_private, replace_file},
@@ -30,13 +35,19 @@ use crate::{
 /// The variable that names the shell that asks.
 pub(crate) const VARIABLE: &str = "HALLPASS_COMPLETE";
 
-/// How many tools of a server are remembered, and how long a name may be.
+/// The shells that there are completions for.
+pub(crate) const SHELLS: Shells<'static> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
+
+/// How many tools of a server are remembered, how many arguments of each, and how long a name may be.
 const MAX_TOOLS: usize = 500;
+const MAX_ARGUMENTS: usize = 50;
 const MAX_NAME: usize = 128;
 
 /// Answers the shell, if it is a shell that asks.
 pub(crate) fn answer() -> Option<ExitCode> {
-    let environment = CompleteEnv::with_factory(Arguments::described).var(VARIABLE);
+    let environment = CompleteEnv::with_factory(Arguments::described)
+        .var(VARIABLE)
+        .shells(SHELLS);
     match environment.try_complete(std::env::args_os(), None) {
         Ok(true) => Some(ExitCode::SUCCESS),
         Ok(false) => None,
@@ -66,20 +77,41 @@ pub(crate) fn servers() -> Vec<CompletionCandidate> {
 
 /// The tools of the server that the line names.
 pub(crate) fn tools() -> Vec<CompletionCandidate> {
-    let words = words();
-    let names = program(&words).and_then(|program| {
-        let config = Config::read(&program).ok()?;
-        let after = words
-            .iter()
-            .skip_while(|word| !matches!(word.as_str(), "call" | "tools"));
-        let server = after
-            .skip(1)
-            .find(|word| config.servers().contains_key(*word) || word.contains("://"))?;
-        let key = setup::key(&program, server, value_of("--account", &words)).ok()?;
-        Some(ToolNames::new(&key, &store::folder(&program).ok()?).load())
-    });
-    let names = names.unwrap_or_default().into_iter();
+    let names = known_tools(&words()).unwrap_or_default().0.into_keys();
     names.map(CompletionCandidate::new).collect()
+}
+
+/// The arguments of the tool that the line names, but those that it has already.
+pub(crate) fn tool_arguments() -> Vec<CompletionCandidate> {
+    let words = words();
+    let (mut tools, after) = known_tools(&words).unwrap_or_default();
+    let names = after.iter().find_map(|word| tools.remove(word));
+    let is_given = |name: &String| {
+        let is_it = |word: &String| {
+            let rest = word.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":="))
+        };
+        // The last word is being typed.
+        after.iter().rev().skip(1).any(is_it)
+    };
+    let names = names.unwrap_or_default().into_iter();
+    let names = names.filter(|name| !is_given(name));
+    names
+        .map(|name| CompletionCandidate::new(name + "="))
+        .collect()
+}
+
+/// The tools of the server that the line names with their arguments, and the words after the server.
+fn known_tools(words: &[String]) -> Option<(Tools, Vec<String>)> {
+    let program = program(words)?;
+    let config = Config::read(&program).ok()?;
+    let is_command = |word: &String| matches!(word.as_str(), "call" | "tools");
+    let is_server = |word: &String| config.servers().contains_key(word) || word.contains("://");
+    let start = words.iter().position(is_command)? + 1;
+    let at = start + words[start..].iter().position(is_server)?;
+    let key = setup::key(&program, &words[at], value_of("--account", words)).ok()?;
+    let tools = ToolNames::new(&key, &store::folder(&program).ok()?).load();
+    Some((tools, words[at + 1..].to_vec()))
 }
 
 /// The words of the line, as far as they are text.
@@ -110,7 +142,10 @@ fn program(words: &[String]) -> Option<Program> {
     Some(Program::new(options, environment, output))
 }
 
-/// The names of a server's tools, kept beside the credentials for completions.
+/// Tools by their names, with the names of their arguments.
+type Tools = BTreeMap<String, Vec<String>>;
+
+/// The names of a server's tools and of their arguments, kept beside the credentials for completions.
 pub(crate) struct ToolNames {
     store: PathBuf,
     pub(crate) path: PathBuf,
@@ -125,14 +160,21 @@ impl ToolNames {
     }
 
     /// Remembers the names, but those that a shell might take for more than a word.
-    pub(crate) fn save<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        let names: Vec<&str> = names.filter(|name| is_word(name)).take(MAX_TOOLS).collect();
-        if names == self.load() {
+    pub(crate) fn save<'a>(&self, tools: impl Iterator<Item = (&'a str, Vec<&'a str>)>) {
+        let tools = tools.filter(|(name, _)| is_word(name)).take(MAX_TOOLS);
+        let tools: Tools = tools
+            .map(|(name, arguments)| {
+                let arguments = arguments.into_iter().filter(|name| is_word(name));
+                let arguments = arguments.take(MAX_ARGUMENTS).map(str::to_owned);
+                (name.to_owned(), arguments.collect())
+            })
+            .collect();
+        if tools == self.load() {
             return;
         }
         let write = || {
             create_private(self.path.parent().unwrap_or(&self.path))?;
-            let bytes = serde_json::to_vec(&names)?;
+            let bytes = serde_json::to_vec(&tools)?;
             replace_file(&self.path, &bytes, FilePermissions::OwnerOnly)
         };
         if let Err(error) = write() {
@@ -140,11 +182,15 @@ impl ToolNames {
         }
     }
 
-    fn load(&self) -> Vec<String> {
+    fn load(&self) -> Tools {
         let bytes = read_private(&self.store, &self.path).ok().flatten();
-        let names = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let names: Vec<String> = names.unwrap_or_default();
-        names.into_iter().filter(|name| is_word(name)).collect()
+        let tools = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let mut tools: Tools = tools.unwrap_or_default();
+        tools.retain(|name, _| is_word(name));
+        for arguments in tools.values_mut() {
+            arguments.retain(|name| is_word(name));
+        }
+        tools
     }
 }
 
@@ -155,3 +201,101 @@ fn is_word(name: &str) -> bool {
         && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && name.chars().all(fits)
 }
+
+/// Bash, which splits the words of a line at `:` and `=` as well, so that a URL or `name=value` would be
+/// several: the script puts them together, and takes from each candidate what bash would repeat.
+#[derive(Debug)]
+struct Bash;
+
+impl EnvCompleter for Bash {
+    fn name(&self) -> &'static str {
+        env::Bash.name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        env::Bash.is(name)
+    }
+
+    fn write_registration(
+        &self,
+        variable: &str,
+        name: &str,
+        program: &str,
+        completer: &str,
+        script: &mut dyn Write,
+    ) -> io::Result<()> {
+        let words = [
+            ("VARIABLE", variable),
+            ("NAME", name),
+            ("PROGRAM", program),
+            ("COMPLETER", completer),
+        ];
+        let text = words.iter().fold(BASH.to_owned(), |text, (word, value)| {
+            text.replace(word, value)
+        });
+        script.write_all(text.as_bytes())
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        words: Vec<OsString>,
+        folder: Option<&Path>,
+        candidates: &mut dyn Write,
+    ) -> io::Result<()> {
+        env::Bash.write_complete(command, words, folder, candidates)
+    }
+}
+
+/// The registration in bash. `words` are those of the line, as they are separated by spaces.
+const BASH: &str = r#"
+_clap_complete_NAME() {
+    local IFS=$'\013' line=$COMP_LINE space=true index=0 at word typed
+    local -a words=()
+    if compopt +o nospace 2> /dev/null; then
+        space=false
+    fi
+    for at in "${!COMP_WORDS[@]}"; do
+        word=${COMP_WORDS[at]}
+        typed=$word
+        if [[ $at -eq $COMP_CWORD && $word != [:=] ]]; then
+            typed=$2
+        fi
+        if [[ $at -gt 0 && $at -le $COMP_CWORD && -n $word && $line == "$word"* ]]; then
+            words[${#words[@]}-1]+=$typed
+        else
+            words+=("$typed")
+        fi
+        if [[ $at -eq $COMP_CWORD ]]; then
+            index=$((${#words[@]} - 1))
+        fi
+        line=${line#"${line%%[![:space:]]*}"}
+        line=${line#"$word"}
+    done
+    COMPREPLY=( $( \
+        _CLAP_IFS="$IFS" \
+        _CLAP_COMPLETE_INDEX="$index" \
+        _CLAP_COMPLETE_COMP_TYPE="$COMP_TYPE" \
+        _CLAP_COMPLETE_SPACE="$space" \
+        VARIABLE="bash" \
+        "COMPLETER" -- "${words[@]}" \
+    ) )
+    if [[ $? != 0 ]]; then
+        unset COMPREPLY
+        return
+    fi
+    # Bash replaces what follows its last separator in the word.
+    typed=${words[index]%"$2"}
+    for at in "${!COMPREPLY[@]}"; do
+        COMPREPLY[at]=${COMPREPLY[at]#"$typed"}
+    done
+    if [[ $space == false && "${COMPREPLY-}" =~ [=/:]$ ]]; then
+        compopt -o nospace
+    fi
+}
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -o nospace -o bashdefault -o nosort -F _clap_complete_NAME PROGRAM
+else
+    complete -o nospace -o bashdefault -F _clap_complete_NAME PROGRAM
+fi
+"#;

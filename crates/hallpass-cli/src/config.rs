@@ -14,7 +14,9 @@
 mod edit;
 
 use std::{
+    any::TypeId,
     collections::BTreeMap,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -26,7 +28,7 @@ use toml_edit::{Document, Item, Key};
 use crate::{
     exit::CommandError,
     program::Program,
-    server_options::{ServerOptions, server_url, url_hint},
+    server_options::{PORT, POSITIVE_NUMBER, ServerOptions, server_url, url_hint},
     text, trusted,
 };
 
@@ -166,6 +168,13 @@ impl Config {
     /// What is wrong in the file, one text each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = &str> {
         self.faults.iter().map(|fault| fault.what.as_str())
+    }
+
+    /// The servers of the file that can't be read: the name, the credential where its URL can be read, and
+    /// what is wrong.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = (&str, Option<&CredentialKey>, &str)> {
+        let faults = self.faults.iter();
+        faults.filter_map(|fault| Some((fault.name.as_deref()?, fault.key.as_ref(), &*fault.what)))
     }
 
     /// The fault of the entry that a server or its usual account has.
@@ -338,7 +347,7 @@ fn parse_entry(
             _ => {
                 let one = Map::from_iter([(option.to_owned(), value.clone())]);
                 serde_json::from_value::<ServerOptions>(Value::Object(one))
-                    .map_err(|error| wrong(error.to_string()))?;
+                    .map_err(|_| wrong(format!("it is to be {}", kind_of_value(option))))?;
                 options.insert(option.to_owned(), value);
             }
         }
@@ -367,6 +376,36 @@ pub(crate) fn keys() -> Vec<String> {
         .chain(old.flatten())
         .map(str::to_owned)
         .collect()
+}
+
+/// What the value of an option is, in words.
+fn kind_of_value(option: &str) -> String {
+    let command = ServerOptions::augment_args(clap::Command::new("server"));
+    let mut arguments = command.get_arguments();
+    let is_it = |argument: &&clap::Arg| {
+        let aliases = argument.get_all_aliases().unwrap_or_default();
+        argument.get_long() == Some(option) || aliases.contains(&option)
+    };
+    let Some(argument) = arguments.find(is_it) else {
+        return "text".to_owned();
+    };
+    let values = argument.get_possible_values();
+    let values: Vec<_> = values
+        .iter()
+        .map(|value| format!("`{}`", value.get_name()))
+        .collect();
+    let kind = argument.get_value_parser().type_id();
+    if let Some((last, others @ [_, ..])) = values.split_last() {
+        format!("{} or {last}", others.join(", "))
+    } else if kind == TypeId::of::<u16>() {
+        PORT.to_owned()
+    } else if kind == TypeId::of::<NonZeroU32>() {
+        POSITIVE_NUMBER.to_owned()
+    } else if matches!(argument.get_action(), clap::ArgAction::Append) {
+        "text, or a list of texts".to_owned()
+    } else {
+        "text".to_owned()
+    }
 }
 
 fn json(item: &Item) -> Option<Value> {

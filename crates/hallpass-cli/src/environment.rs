@@ -116,9 +116,15 @@ impl Environment {
     /// A variable that an option names.
     pub(crate) fn required(&self, name: &str) -> Result<&str, CommandError> {
         self.get(name).ok_or_else(|| {
-            CommandError::usage(format!("the environment variable `{name}` is not set"))
-                .hint("the options of this server name it")
+            let failed = CommandError::usage(format!("{} is not set", describe_variable(name)));
+            failed.hint("the options of this server name it")
         })
+    }
+
+    /// Whether a text may be shown as the name of a variable. Else it may be the secret itself, in the place
+    /// of the name.
+    pub(crate) fn is_name(&self, text: &str) -> bool {
+        self.get(text).is_some() || looks_like_name(text)
     }
 
     /// The user's home.
@@ -264,5 +270,55 @@ impl Environment {
         let name: Option<String> = None;
         let name = name.filter(|name| !name.is_empty());
         name.or_else(|| self.get("COMPUTERNAME").map(str::to_owned))
+    }
+}
+
+/// A variable in a sentence. What does not look like a name is not shown: it may be the secret itself, in
+/// the place of the name.
+pub(crate) fn describe_variable(name: &str) -> String {
+    if looks_like_name(name) {
+        format!("the environment variable `{name}`")
+    } else {
+        "the environment variable that the option names (not shown: it may be a secret)".to_owned()
+    }
+}
+
+/// Whether a text looks like the usual name of a variable, and not like a key: capital letters, and digits
+/// only behind the last `_`.
+fn looks_like_name(text: &str) -> bool {
+    let letters = match text.rsplit_once('_') {
+        Some((before, number))
+            if !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) =>
+        {
+            before
+        }
+        _ => text,
+    };
+    letters.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && letters.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variable_is_shown_where_it_looks_like_a_name() {
+        for name in ["CLIENT_SECRET", "TOKEN", "_KEY", "TOKEN_2", "A_B_10"] {
+            assert!(describe_variable(name).contains(name), "{name}");
+        }
+        for secret in [
+            "s3cret",
+            "hunter",
+            "AKIAIOSFODNN7EXAMPLE",
+            "JBSWY3DPEHPK3PXP",
+            "a_lower_case_name",
+            "TOKEN 2",
+            "42",
+            "",
+        ] {
+            let words = describe_variable(secret);
+            assert!(secret.is_empty() || !words.contains(secret), "{words}");
+        }
     }
 }

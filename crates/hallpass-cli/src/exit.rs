@@ -3,12 +3,16 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use hallpass::{
-    Diagnostic, Hint, Remedy,
+    ClientError, Diagnostic, Hint, Remedy, SessionError, TransportError,
     http::HttpError,
     login::{AuthorizeError, LoginError, LoginErrorKind},
+    mcp::UnexpectedStatus,
+    session::{TokenError, TokenErrorClass},
     store::{KeyError, KeyErrorKind, StoreError, StoreErrorKind},
     text::ServerWords,
 };
+use hallpass_doctor::{Code as FindingCode, Finding};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,6 +81,90 @@ impl Code {
             Self::Terminated => 143,
         }
     }
+
+    /// The code where nothing but the remedy is known.
+    fn from_remedy(remedy: Remedy) -> Self {
+        match remedy {
+            Remedy::SignIn => Self::SignInRequired,
+            Remedy::Retry => Self::Network,
+            Remedy::Configure => Self::Usage,
+            Remedy::Report => Self::Other,
+        }
+    }
+
+    /// The code of what a diagnosis found: the one that the commands end with that fail by it.
+    pub(crate) fn of_finding(finding: &Finding) -> Self {
+        match finding.code {
+            FindingCode::Forbidden | FindingCode::FreshTokenRefused => Self::Refused,
+            FindingCode::ProxyUnreachable => Self::Network,
+            FindingCode::StoreDamaged | FindingCode::StoreNewer => Self::Other,
+            FindingCode::StoreUnreadable if finding.remedy != Remedy::Retry => Self::Other,
+            _ => Self::from_remedy(finding.remedy),
+        }
+    }
+
+    /// The code of a known cause, whatever lies around it.
+    fn of_cause(cause: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<AuthorizeError>() {
+            // It shows the login's error as its own, so that one is not in the chain.
+            let login = error.get_ref().downcast_ref()?;
+            return is_refused(login).then_some(Self::Refused);
+        }
+        if let Some(SessionError::Terminated(_)) = cause.downcast_ref() {
+            return Some(Self::Refused);
+        }
+        if let Some(error) = cause.downcast_ref::<ClientError>() {
+            // The same of the transport's error.
+            return match error.transport_error()? {
+                TransportError::TooManyChallenges(_)
+                | TransportError::Session(SessionError::Terminated(_)) => Some(Self::Refused),
+                TransportError::UnexpectedStatus(answer) => Self::of_status(answer.status()),
+                _ => None,
+            };
+        }
+        if let Some(answer) = cause.downcast_ref::<UnexpectedStatus>() {
+            return Self::of_status(answer.status());
+        }
+        match cause.downcast_ref::<StoreError>()?.kind() {
+            // Who owns a folder and who can reach it is a setting of the user, as is where the key is.
+            StoreErrorKind::Refused | StoreErrorKind::Key => Some(Self::Usage),
+            // What is wrong with a file or a disk no setting changes.
+            StoreErrorKind::Damaged | StoreErrorKind::Newer | StoreErrorKind::Io => {
+                Some(Self::Other)
+            }
+            _ => None,
+        }
+    }
+
+    /// The code of a status of the MCP server that is no answer, where it is not that of its remedy.
+    fn of_status(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::FORBIDDEN => Some(Self::Refused),
+            // The URL takes no POST with JSON.
+            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::NOT_IMPLEMENTED => Some(Self::Usage),
+            status if status.is_server_error() => Some(Self::Network),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the user or the authorization server refused a login. A server that redirects refuses nothing,
+/// and one that does not accept how the client authenticates wants another setting.
+fn is_refused(login: &LoginError) -> bool {
+    let source = login.source();
+    let refused = match login.kind() {
+        LoginErrorKind::Denied | LoginErrorKind::Callback => true,
+        LoginErrorKind::Registration => source.is_some(),
+        LoginErrorKind::Exchange => {
+            let answer = source.and_then(<dyn Error>::downcast_ref::<TokenError>);
+            answer.is_some_and(|answer| {
+                let code = answer.code().filter(|code| *code != "invalid_client");
+                answer.class() == TokenErrorClass::Refused && code.is_some()
+            })
+        }
+        _ => false,
+    };
+    refused && login.remedy() != Remedy::Retry
 }
 
 /// A command that did not do what was asked.
@@ -125,7 +213,7 @@ impl CommandError {
         self
     }
 
-    /// The same failure as the first of several, which `what` counts.
+    /// The same failure as the cause of `what`, such as the first of several, which that counts.
     pub(crate) fn with_count(self, what: String) -> Self {
         let context = WithCause {
             what: what.into(),
@@ -165,6 +253,12 @@ impl CommandError {
         self.hint(hint)
     }
 
+    /// Takes a piece of advice away.
+    pub(crate) fn without_hint(mut self, hint: &Hint) -> Self {
+        self.hints.retain(|it| it != hint);
+        self
+    }
+
     /// Says each hint otherwise.
     pub(crate) fn map_hints(mut self, change: impl FnMut(Hint) -> Hint) -> Self {
         self.hints = self.hints.into_iter().map(change).collect();
@@ -184,15 +278,8 @@ impl CommandError {
         remedy: Remedy,
     ) -> Self {
         let failed = Self::new(source);
-        let code = failed
-            .chain()
-            .find_map(code_of_cause)
-            .unwrap_or(match remedy {
-                Remedy::SignIn => Code::SignInRequired,
-                Remedy::Retry => Code::Network,
-                Remedy::Configure => Code::Usage,
-                Remedy::Report => Code::Other,
-            });
+        let known = failed.chain().find_map(Code::of_cause);
+        let code = known.unwrap_or_else(|| Code::from_remedy(remedy));
         failed.code(code)
     }
 
@@ -308,25 +395,6 @@ impl fmt::Display for WithCause {
 impl Error for WithCause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.cause)
-    }
-}
-
-/// The code that a known cause stands for, whatever lies around it.
-fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
-    if let Some(error) = cause.downcast_ref::<AuthorizeError>() {
-        // It shows the login's error as its own, so that one is not in the chain.
-        let login: &LoginError = error.get_ref().downcast_ref()?;
-        let refused = matches!(
-            login.kind(),
-            LoginErrorKind::Denied | LoginErrorKind::Callback | LoginErrorKind::Registration
-        );
-        return (refused && login.remedy() != Remedy::Retry).then_some(Code::Refused);
-    }
-    // Who owns a folder and who can reach it is a setting of the user. A disk or a keyring is none of this
-    // program, although the user has to fix it.
-    match cause.downcast_ref::<StoreError>()?.kind() {
-        StoreErrorKind::Refused => Some(Code::Usage),
-        _ => Some(Code::Other),
     }
 }
 

@@ -74,3 +74,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
+
+/// Reads how long a command waits for the user.
+pub(crate) fn whole_seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse();
+    seconds.map_err(|_| "expected a whole number of seconds".to_owned())
+}

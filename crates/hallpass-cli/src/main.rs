@@ -4,9 +4,6 @@
 //! module reads the environment ([`environment`]), one prints ([`output`]), one decides the exit
 //! code ([`exit`]).
 
-// A fuzzer has a `main` of its own: see `fuzz/README.md`.
-#![cfg_attr(fuzzing, no_main)]
-
 mod arguments;
 mod bearer;
 mod browser;

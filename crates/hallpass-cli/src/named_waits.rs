@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient,
+    BoxFuture, HttpClient, ServerUrl,
     http::{Body, HttpError, RequestOptions, RequestTarget},
+    http_client::AddressRefused,
     text::redacted_url,
 };
 use http::{Method, Request, Response};
@@ -38,15 +39,30 @@ impl HttpClient for NamedWaits {
         let url = url.map_or_else(|_| "a server".to_owned(), |url| redacted_url(&url));
         tracing::info!("waiting for {method} {url}");
         let answer = self.below.open(request, options);
-        // A stream of events begins when the server has one to send, and a command's status line counts the
-        // seconds of its calls already.
-        if is_mcp && (method == Method::GET || self.output.shows_status()) {
+        // A stream of events begins when the server has one to send.
+        if is_mcp && method == Method::GET {
             return answer;
         }
-        Box::pin(async move { self.output.while_silent(&url, answer).await })
+        // A command's status line counts the seconds of its calls already.
+        let is_shown = is_mcp && self.output.shows_status();
+        Box::pin(async move {
+            let what = format!("waiting for the answer to {method} {url}");
+            let answer = async {
+                if is_shown {
+                    answer.await
+                } else {
+                    self.output.while_silent(&url, answer).await
+                }
+            };
+            self.output.pending(&what, answer).await
+        })
     }
 
     fn attaches_secrets(&self) -> bool {
         self.below.attaches_secrets()
+    }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        self.below.check_navigation(url, server)
     }
 }

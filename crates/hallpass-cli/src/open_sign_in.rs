@@ -18,7 +18,10 @@ use hallpass::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::saved_options::{create_private, name_of};
+use crate::{
+    saved_options::{create_private, name_of},
+    text,
+};
 
 /// The folder of these files in the store's.
 const FOLDER: &str = "sign-ins";
@@ -33,8 +36,17 @@ pub(crate) struct OpenSignIn {
 
 /// What a process notes of its sign-in.
 pub(crate) struct SignInNote {
-    pub(crate) since: Timestamp,
+    since: Timestamp,
     pub(crate) url: Url,
+}
+
+impl SignInNote {
+    /// Since when `holder` waits; the URL where the user goes on follows.
+    pub(crate) fn describe(&self, holder: &str) -> String {
+        let seconds = SystemClock.now().saturating_since(self.since).as_secs();
+        let waited = text::duration(seconds);
+        format!("{holder} has waited for {waited}; to sign in there, visit")
+    }
 }
 
 impl OpenSignIn {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    server_options::{NEED, ServerOptions, header_name},
+    server_options::{EITHER, NEED, ServerOptions, header_name},
     text,
 };
 
@@ -76,6 +76,10 @@ impl OptionWords {
             value,
             is_given: false,
         };
+        let either = EITHER.iter().find(|either| either.contains(&name));
+        let others = either.copied().unwrap_or_default();
+        self.0
+            .retain(|it| it.name == name || !others.contains(&it.name.as_str()));
         let is_repeatable = matches!(argument.get_action(), ArgAction::Append);
         let key = word.key();
         let mut same = self.0.iter_mut().filter(|it| it.name == name);
@@ -93,6 +97,12 @@ impl OptionWords {
             self.0
                 .retain(|word| !word.is_given || !belongs.contains(&word.name.as_str()));
         }
+    }
+
+    /// The same without some options.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|word| !names.contains(&word.name.as_str()));
+        self
     }
 
     /// The values of an option as they stand in the configuration file, without secrets.
@@ -238,11 +248,34 @@ fn proxy_without_secret(proxy: &str) -> Option<(String, String)> {
     Some((format!("{scheme}${{PROXY_USER}}@{host}"), note.to_owned()))
 }
 
+/// Parameters of authorization requests whose values are no secrets: of OpenID Connect Core §3.1.2.1, and of
+/// providers.
+const PUBLIC_PARAMETERS: &[&str] = &[
+    "access_type",
+    "acr_values",
+    "audience",
+    "claims",
+    "connection",
+    "display",
+    "domain_hint",
+    "hd",
+    "include_granted_scopes",
+    "kc_idp_hint",
+    "login_hint",
+    "max_age",
+    "organization",
+    "prompt",
+    "tenant",
+    "ui_locales",
+];
+
 /// A parameter of the authorization request that may be a credential, or a URL that may hold one.
 fn parameter_without_secret(parameter: &str) -> Option<(String, String)> {
     let (name, value) = parameter.split_once('=')?;
     let option = format!("authorize-param {name}");
-    if is_plain_name(name) || value.split(' ').all(is_plain) {
+    let is_url = Url::parse(value).is_ok_and(|url| url.has_host());
+    let is_known = PUBLIC_PARAMETERS.contains(&name);
+    if is_known || is_url && is_plain_name(name) || value.split(' ').all(is_plain) {
         let (bare, note) = url_without_secret(&option, value)?;
         return Some((format!("{name}={bare}"), note));
     }

@@ -4,6 +4,7 @@
 //! remain. The caller makes a server's text one line, or indents it, [beforehand](crate::words). Only the
 //! result that the user asked a server for goes into a pipe as it is.
 
+mod pending;
 mod status;
 
 use std::{
@@ -23,7 +24,10 @@ use tracing_subscriber::{
 
 use hallpass::{Clock as _, SystemClock};
 
-use self::status::{SILENT_AFTER, StatusHold, StatusLine};
+use self::{
+    pending::Pending,
+    status::{SILENT_AFTER, StatusHold, StatusLine},
+};
 pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
     environment::{Environment, Stream},
@@ -39,6 +43,7 @@ pub(crate) struct Output {
     talk: Paint,
     width: Option<usize>,
     status: StatusLine,
+    pending: Pending,
     notices: Arc<Mutex<Vec<Value>>>,
     /// Why something could not be written to standard output.
     write_error: Arc<Mutex<Option<io::Error>>>,
@@ -53,6 +58,7 @@ impl Output {
             talk: Paint::new(environment.colour(Stream::Stderr)),
             width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
+            pending: Pending::default(),
             notices: Arc::default(),
             write_error: Arc::default(),
         }
@@ -80,12 +86,25 @@ impl Output {
 
     /// Shows on a terminal what is waited for until `work` is done.
     pub(crate) async fn while_waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let _wait = self.pending.begin(what);
         self.status.during(what, work).await
     }
 
     /// Shows on a terminal what was [set](Self::now_waiting) to be waited for until `work` is done.
     pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
+        let _wait = self.pending.begin(&self.status.text());
         self.status.until(work).await
+    }
+
+    /// Notes what is waited for until `work` is done, and shows nothing.
+    pub(crate) async fn pending<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let _wait = self.pending.begin(what);
+        work.await
+    }
+
+    /// What is waited for now, as far as it is noted.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        self.pending.last()
     }
 
     /// Waits for the answer of a server, and names the one that gives none within seconds.
@@ -321,12 +340,25 @@ impl Output {
     }
 }
 
+/// An event of the log, whose texts of a server may be of any length.
+fn shorten(event: &[u8]) -> String {
+    let (shown, more) = event.split_at(event.len().min(MAX_EVENT));
+    let mut text = String::from_utf8_lossy(shown).into_owned();
+    if !more.is_empty() {
+        text.extend(["… and ", &more.len().to_string(), " bytes more\n"]);
+    }
+    text
+}
+
+/// How many bytes of an event of the log are shown.
+const MAX_EVENT: usize = 4096;
+
 /// Standard error as the log sees it: each event is written at once, after these words.
 struct Log(Paint, &'static str);
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
+        let text = shorten(event);
         let lines = self.0.sanitize_log(&format!("{}{text}", self.1));
         stderr().write_all(lines.as_bytes())?;
         Ok(event.len())
@@ -334,5 +366,18 @@ impl Write for Log {
 
     fn flush(&mut self) -> io::Result<()> {
         stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_event_of_the_log_is_cut() {
+        assert_eq!(shorten(b"short\n"), "short\n");
+        let long = shorten(&vec![b'x'; 1 << 20]);
+        assert_eq!(long.len(), MAX_EVENT + "… and 1044480 bytes more\n".len());
+        assert!(long.ends_with("x… and 1044480 bytes more\n"));
     }
 }

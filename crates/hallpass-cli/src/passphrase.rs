@@ -8,7 +8,11 @@ use hallpass::{
 };
 
 use crate::{
-    environment::Environment, exit::CommandError, output::Output, password_prompt, program::Program,
+    environment::{Environment, describe_variable},
+    exit::CommandError,
+    output::Output,
+    password_prompt,
+    program::Program,
 };
 
 /// Where the options say that a passphrase is.
@@ -28,7 +32,7 @@ pub(crate) struct Passphrases {
     options: &'static str,
     environment: Environment,
     output: Output,
-    /// The one that a key was made from: who made it may need it again.
+    /// The one that was read, or that a key was made from: the next key may need it again.
     made: Mutex<Option<Passphrase>>,
 }
 
@@ -54,6 +58,7 @@ impl Passphrases {
     }
 
     /// The passphrase of a new key or of an export: it was named, or a user at the terminal is asked for it.
+    /// One that is named is read at once, so that what is wrong with it is not blamed on the store's key.
     pub(crate) fn new(
         program: &Program,
         named: Named,
@@ -64,6 +69,9 @@ impl Passphrases {
         let it = Self::with_options(program, named, of, options);
         if it.is_unavailable() {
             return Err(CommandError::usage(it.no_terminal()).hint(options));
+        }
+        if let Some(named) = it.read_named() {
+            *it.made() = Some(named.map_err(CommandError::usage)?);
         }
         Ok(it)
     }
@@ -97,23 +105,29 @@ impl Passphrases {
         )
     }
 
-    /// The passphrase. One that is new is asked for twice, lest a slip of the finger lock everything.
-    async fn get(&self, new: bool) -> Result<Passphrase, KeyError> {
-        let error = |what: String| Err(KeyError::new(KeyErrorKind::Unusable, what));
+    /// The passphrase from where an option says that it is.
+    fn read_named(&self) -> Option<Result<Passphrase, KeyError>> {
         if let Some(file) = &self.named.file {
-            return match fs::read_to_string(file) {
+            return Some(match fs::read_to_string(file) {
                 Ok(text) => Ok(Passphrase::new(text.trim_end_matches(['\r', '\n']))),
                 Err(source) => {
                     let what = format!("the passphrase in `{}` can't be read", file.display());
                     Err(KeyError::new(KeyErrorKind::Unavailable, what).with_source(source))
                 }
-            };
+            });
         }
-        if let Some(name) = &self.named.variable {
-            return match self.environment.get(name) {
-                Some(text) => Ok(Passphrase::new(text)),
-                None => error(format!("the environment variable `{name}` is not set")),
-            };
+        let name = self.named.variable.as_ref()?;
+        let Some(text) = self.environment.get(name) else {
+            let what = format!("{} is not set", describe_variable(name));
+            return Some(Err(KeyError::new(KeyErrorKind::Unusable, what)));
+        };
+        Some(Ok(Passphrase::new(text)))
+    }
+
+    /// The passphrase. One that is new is asked for twice, lest a slip of the finger lock everything.
+    async fn get(&self, new: bool) -> Result<Passphrase, KeyError> {
+        if let Some(named) = self.read_named() {
+            return named;
         }
         if self.is_unavailable() {
             let error = KeyError::new(KeyErrorKind::Locked, self.no_terminal());
@@ -121,7 +135,8 @@ impl Passphrases {
         }
         let first = self.ask(&format!("passphrase of {}: ", self.of)).await?;
         if new && self.ask("once more: ").await? != first {
-            return error("the two passphrases differ".to_owned());
+            let what = "the two passphrases differ";
+            return Err(KeyError::new(KeyErrorKind::Unusable, what));
         }
         Ok(Passphrase::new(first.as_str()))
     }
@@ -150,7 +165,11 @@ impl KeySource for Passphrases {
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
         Box::pin(async move {
-            let passphrase = self.get(true).await?;
+            let read = self.made().clone();
+            let passphrase = match read {
+                Some(passphrase) => passphrase,
+                None => self.get(true).await?,
+            };
             let key = passphrase.create(id).await?;
             *self.made() = Some(passphrase);
             Ok(key)
@@ -172,7 +191,7 @@ impl KeySource for Passphrases {
         let Named { file, variable } = &self.named;
         match (file, variable) {
             (Some(file), _) => format!("the passphrase in `{}`", file.display()),
-            (None, Some(name)) => format!("the passphrase in the environment variable `{name}`"),
+            (None, Some(name)) => format!("the passphrase in {}", describe_variable(name)),
             (None, None) => "a passphrase".to_owned(),
         }
     }

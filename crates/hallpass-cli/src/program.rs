@@ -83,7 +83,7 @@ impl Program {
             let stop = stop_reason(timeout).await;
             SystemClock.sleep(NOTICE_TIMEOUT).await;
             if !has_noticed_stop.load(Ordering::SeqCst) {
-                let failed = CommandError::from(stop);
+                let failed = stop.error(&output);
                 output.failed(&failed);
                 std::process::exit(failed.exit_number());
             }
@@ -95,6 +95,7 @@ impl Program {
     /// too.
     pub(crate) async fn stopped(&self) -> CommandError {
         let stop = stop_reason(self.options.timeout).await;
+        let failed = stop.error(&self.output);
         self.has_noticed_stop.store(true, Ordering::SeqCst);
         self.stop.send_replace(Some(stop));
         if self.stop.receiver_count() > 0 {
@@ -103,7 +104,7 @@ impl Program {
                 _ = signal() => {}
             }
         }
-        stop.into()
+        failed
     }
 
     /// Waits until the program has to stop, for work that has something to do then.
@@ -111,7 +112,7 @@ impl Program {
         let mut stop = self.stop.subscribe();
         let told = stop.wait_for(Option::is_some).await;
         match told.ok().and_then(|stop| *stop) {
-            Some(stop) => stop.into(),
+            Some(stop) => stop.error(&self.output),
             None => std::future::pending().await,
         }
     }
@@ -160,12 +161,20 @@ impl Program {
     }
 }
 
-impl From<StopReason> for CommandError {
-    fn from(stop: StopReason) -> Self {
-        match stop {
-            StopReason::Signal(name, code) => Self::new(format!("stopped by {name}")).code(code),
-            StopReason::TimeLimit(limit) => {
-                Self::new(format!("timed out after {} s", limit.as_secs_f64()))
+impl StopReason {
+    /// The end of a command for this reason. Where the time is over, it names what is waited for.
+    fn error(self, output: &Output) -> CommandError {
+        match self {
+            Self::Signal(name, code) => CommandError::new(format!("stopped by {name}")).code(code),
+            Self::TimeLimit(limit) => {
+                let what = format!("timed out after {} s", limit.as_secs_f64());
+                let failed = match output.waits_for() {
+                    Some(wait) => {
+                        CommandError::new(format!("not finished: {wait}")).with_count(what)
+                    }
+                    None => CommandError::new(what),
+                };
+                failed
                     .code(Code::TimedOut)
                     .hint("`--timeout` sets the time limit")
             }

@@ -38,7 +38,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "SCOPES")]
     pub(crate) scope: Option<String>,
 
-    /// The authorization server to use, if the MCP server names several.
+    /// The authorization server to use, and the only one that the MCP server may name. With
+    /// `from-resource` any that it names counts as chosen by you, and no question is asked about it.
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
 
@@ -138,7 +139,7 @@ pub(crate) struct ServerOptions {
 
     /// Send a refresh token at most this many times while the server does not answer [default: no
     /// limit].
-    #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts")]
+    #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts", value_parser = positive_number)]
     #[serde(alias = "max-refresh-posts")]
     pub(crate) max_refresh_attempts: Option<NonZeroU32>,
 
@@ -148,10 +149,11 @@ pub(crate) struct ServerOptions {
     pub(crate) refresh_scope: Option<bool>,
 
     /// The port of the redirect URI [default: any free port].
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port)]
     pub(crate) callback_port: Option<u16>,
 
-    /// The path of the redirect URI.
+    /// The path of the redirect URI [default: `/callback`; for a client that registers itself, one below
+    /// it for each issuer].
     #[arg(long, value_name = "PATH")]
     pub(crate) callback_path: Option<String>,
 
@@ -166,7 +168,7 @@ pub(crate) struct ServerOptions {
     pub(crate) transport: Option<Transport>,
 
     /// The largest message to accept from the server, in MiB [default: 32].
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = positive_number)]
     pub(crate) max_message_size: Option<NonZeroU32>,
 
     /// Add a header to every request to the server's origin (`Name: value`) or to another origin
@@ -206,6 +208,21 @@ pub(crate) struct ServerOptions {
     /// the token. It is split at spaces outside quotes, and no shell runs it.
     #[arg(long, value_name = "COMMAND", group = "token")]
     pub(crate) token_command: Option<String>,
+}
+
+/// What a port is.
+pub(crate) const PORT: &str = "a number from 0 to 65535";
+
+/// What a limit is.
+pub(crate) const POSITIVE_NUMBER: &str = "a whole number above 0";
+
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("expected {PORT}"))
+}
+
+fn positive_number(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("expected {POSITIVE_NUMBER}"))
 }
 
 /// A server, and which account on it.
@@ -350,14 +367,17 @@ pub(crate) const NEED: &[(&str, &[&str])] = &[
 ];
 
 /// Options of which one is set at most: where a client's secret comes from, and a token.
-const EITHER: &[&[&str]] = &[
+pub(crate) const EITHER: &[&[&str]] = &[
     &[
         "client-secret-env",
         "client-secret-file",
         "client-secret-prompt",
     ],
-    &["token-env", "token-file", "token-command"],
+    TOKEN_SOURCE,
 ];
+
+/// Options that say where tokens come from.
+pub(crate) const TOKEN_SOURCE: &[&str] = &["token-env", "token-file", "token-command"];
 
 impl ServerOptions {
     /// Whether the tokens come from an external source.

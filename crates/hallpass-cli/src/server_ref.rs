@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::{
     config::Config,
     exit::{Code, CommandError},
-    global_options::GlobalOptions,
     option_words::OptionWords,
     program::Program,
-    server_options::ServerOptions,
-    setting_options, text,
+    saved_options::SavedOptions,
+    server_options::{ServerOptions, TOKEN_SOURCE},
+    setting_options, store, text,
 };
 
 /// A server as it stands in a command line: its name, where the configuration has one, else its URL.
@@ -28,6 +28,8 @@ pub(crate) struct ServerRef {
     given: OptionWords,
     /// The options of this call that `login` alone has.
     login_options: String,
+    /// Whether the saved options say where tokens come from.
+    saves_token_source: bool,
     /// What a URL leaves out: its query may hold a key and is not shown.
     lacks_query: bool,
     /// The options that the configuration sets, where the server has a name in it.
@@ -64,9 +66,10 @@ impl ServerRef {
         });
         Self {
             account,
-            store_options: store_options(&program.options, named.is_some()),
+            store_options: store_options(program, named.is_some()),
             given: OptionWords::default(),
             login_options: String::new(),
+            saves_token_source: saves_token_source(key, program),
             lacks_query: named.is_none() && key.server.url().query().is_some(),
             server: match named {
                 Some((name, _)) => name.clone(),
@@ -82,9 +85,10 @@ impl ServerRef {
         Self {
             server: text::quoted(&key.server.to_string()),
             account: (!is_usual).then(|| key.account.clone()),
-            store_options: store_options(&program.options, true),
+            store_options: store_options(program, true),
             given: OptionWords::default(),
             login_options: String::new(),
+            saves_token_source: false,
             lacks_query: key.server.url().query().is_some(),
             configured: None,
         }
@@ -186,11 +190,28 @@ impl ServerRef {
                 self.line_with("logout", &self.given, " --forget-client"),
                 self.line("login")
             ),
+            Hint::LeaveOutTokenSource => return self.without_token_source(),
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
             Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, ""),
             other => return setting_options::describe(other),
         };
         self.with_notes(advice, &self.given)
+    }
+
+    /// The sign-in without the external source of the tokens, wherever that is set.
+    fn without_token_source(&self) -> String {
+        let given = self.given.clone().without(TOKEN_SOURCE);
+        let login = self.line_with("login", &given, "");
+        let configured = self.configured.as_ref();
+        let advice = if let Some((file, keys)) = configured.and_then(Configured::token_source) {
+            format!("remove {keys} in {file}, then run `{login}`")
+        } else if self.saves_token_source {
+            // A sign-out forgets it.
+            format!("{}, then {login}", self.line_with("logout", &given, ""))
+        } else {
+            login
+        };
+        self.with_notes(advice, &given)
     }
 
     /// The same for a command that is no `login`: what only changes how the server is reached is set for
@@ -204,8 +225,10 @@ impl ServerRef {
     }
 
     /// A failure at the server, with the line that leads on: the one that signs in where that is what
-    /// is missing, else, where nothing else is advised, the one that looks closer.
+    /// is missing, else, where nothing else is advised than to try again, the one that looks closer.
     pub(crate) fn with_advice(&self, failed: CommandError, is_login: bool) -> CommandError {
+        let is_retry = |hint: &Hint| matches!(hint, Hint::Retry { .. });
+        let is_advised = !failed.hints().iter().all(is_retry);
         let failed = failed.map_hints(|hint| {
             Hint::text(if is_login {
                 self.describe(&hint)
@@ -217,7 +240,7 @@ impl ServerRef {
             return failed.hint_once(self.describe(&Hint::SignIn));
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
-        if at_the_server && !failed.has_hints() {
+        if at_the_server && !is_advised {
             let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
             return failed.hint(self.with_notes(advice, &self.given));
         }
@@ -225,7 +248,25 @@ impl ServerRef {
     }
 }
 
+/// Whether the options that a login saved say where tokens come from. What is wrong with them is said where
+/// they count.
+fn saves_token_source(key: &CredentialKey, program: &Program) -> bool {
+    let saved = store::folder(program)
+        .and_then(|folder| SavedOptions::new(key, &folder).load())
+        .unwrap_or_default();
+    saved.have_token_source()
+}
+
 impl Configured {
+    /// Where the file says where tokens come from: the file and the keys, if it does.
+    fn token_source(&self) -> Option<(String, String)> {
+        let set = self.options.to_map().unwrap_or_default();
+        let keys = TOKEN_SOURCE.iter().filter(|name| set.contains_key(**name));
+        let keys: Vec<_> = keys.map(|name| format!("`{name}`")).collect();
+        let place = format!("{} under `[servers.{}]`", keys.join(" and "), self.name);
+        (!keys.is_empty()).then(|| (self.path.display().to_string(), place))
+    }
+
     /// What to change in the file, where it sets one of these options and the command line does not.
     fn change(&self, options: &[(&str, Option<&str>)], given: &OptionWords) -> Option<String> {
         let set = self.options.to_map().unwrap_or_default();
@@ -257,7 +298,15 @@ impl Configured {
 
 /// The options that another call needs to reach the same store, and the same configuration where it
 /// names the server.
-fn store_options(options: &GlobalOptions, is_named: bool) -> String {
+fn store_options(program: &Program, is_named: bool) -> String {
+    let options = &program.options;
+    let shown_name = |name: &String| {
+        if program.environment.is_name(name) {
+            name.clone()
+        } else {
+            "NAME".to_owned()
+        }
+    };
     let path = |path: &PathBuf| path.display().to_string();
     let config = options.config.as_ref().filter(|_| is_named);
     let key_store = options.key_store.and_then(|it| it.to_possible_value());
@@ -269,7 +318,10 @@ fn store_options(options: &GlobalOptions, is_named: bool) -> String {
             "--passphrase-file",
             options.passphrase_file.as_ref().map(path),
         ),
-        ("--passphrase-env", options.passphrase_env.clone()),
+        (
+            "--passphrase-env",
+            options.passphrase_env.as_ref().map(shown_name),
+        ),
     ]
     .into_iter()
     .filter_map(|(option, value)| Some(format!(" {option} {}", text::quoted(&value?))))

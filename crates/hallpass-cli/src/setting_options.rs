@@ -10,6 +10,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("authorize_parameters", "authorize-param"),
     ("callback", "callback-port"),
     ("callback.host", "callback-host"),
+    ("callback.path", "callback-path"),
     ("client", "client-id"),
     ("client.auth_method", "token-endpoint-auth-method"),
     ("client.secret", "client-secret-file"),

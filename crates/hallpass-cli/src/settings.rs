@@ -16,6 +16,9 @@ use crate::{
     server_options::ServerOptions,
 };
 
+/// The value of `issuer` that takes any issuer which the MCP server names.
+const FROM_RESOURCE: &str = "from-resource";
+
 /// What goes wrong with an option's value, and whose it is.
 fn of<T, E: std::error::Error + Send + Sync + 'static>(
     option: &str,
@@ -31,6 +34,7 @@ pub(crate) fn settings(
 ) -> Result<ServerSettings, CommandError> {
     check(options)?;
     let usual = CallbackSetting::default();
+    let is_from_resource = options.issuer.as_deref() == Some(FROM_RESOURCE);
     let issuer = |option: &str, text: &String| of(option, Issuer::parse(text));
     let name = options.client_name.clone();
     Ok(ServerSettings::default()
@@ -47,9 +51,10 @@ pub(crate) fn settings(
             None => None,
         })
         .with_issuer(match &options.issuer {
-            Some(text) => Some(issuer("issuer", text)?),
-            None => None,
+            Some(text) if !is_from_resource => Some(issuer("issuer", text)?),
+            _ => None,
         })
+        .with_issuer_from_resource(is_from_resource)
         .with_trusted_issuers(
             options
                 .trusted_issuer
@@ -75,7 +80,7 @@ pub(crate) fn settings(
             CallbackSetting::default()
                 .with_host(options.callback_host.clone().unwrap_or(usual.host))
                 .with_port(options.callback_port)
-                .with_path(options.callback_path.clone().unwrap_or(usual.path)),
+                .with_path(options.callback_path.clone()),
         )
         .with_pkce(if options.assume_s256 == Some(true) {
             PkceSetting::AssumeS256

@@ -12,7 +12,7 @@ use std::{
 
 use hallpass::{
     BoxFuture, Clock as _, SystemClock,
-    login::{DeviceCode, Interaction, LoginEvent, OpenError},
+    login::{DeviceCode, Interaction, LoginEvent, LoginWarning, OpenError, TokenHost},
 };
 use tokio::sync::{
     Mutex,
@@ -36,6 +36,8 @@ pub(crate) struct Terminal {
     environment: Environment,
     output: Output,
     opens_browser: bool,
+    /// Whether the user asked for a code for another device.
+    asks_for_code: bool,
     typed: InputLines,
     /// Whether the user is done, so that a browser that ends matters no more.
     is_over: Arc<AtomicBool>,
@@ -81,10 +83,17 @@ impl Terminal {
             environment: environment.clone(),
             output,
             opens_browser,
+            asks_for_code: false,
             typed: InputLines::new(environment),
             is_over: Arc::default(),
             open_sign_in: None,
         }
+    }
+
+    /// The same for a user who asks for a code for another device.
+    pub(crate) fn asking_for_code(mut self, asks: bool) -> Self {
+        self.asks_for_code = asks;
+        self
     }
 
     /// The same, whose sign-in other processes of the user find there.
@@ -140,6 +149,25 @@ impl Interaction for Terminal {
         Box::pin(self.typed.line())
     }
 
+    /// Shows both hosts, and reads the answer where the user has a terminal.
+    fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            if !self.typed.is_terminal {
+                return None;
+            }
+            let (issuer, token) = (&token_host.issuer, &token_host.token);
+            self.output.status(&format!(
+                "note: {token_host}\n  The metadata of {issuer} names both hosts, and they may have \
+                 different operators."
+            ));
+            let question =
+                format!("does {token} belong to the service that you sign in to? yes or no [no]: ");
+            self.output.ask(&question);
+            let answer = self.typed.line().await?.trim().to_lowercase();
+            Some(matches!(answer.as_str(), "y" | "yes"))
+        })
+    }
+
     /// Says which process asks the user, and as soon as that is known, since when and where.
     fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
         let name = holder.unwrap_or("another process");
@@ -156,12 +184,8 @@ impl Interaction for Terminal {
                     None => SystemClock.sleep(NOTE_INTERVAL).await,
                 }
             };
-            let seconds = SystemClock.now().saturating_since(note.since).as_secs();
-            self.output.status(&format!(
-                "{holder} has waited for {}; to sign in there, visit\n\n  {}\n",
-                text::duration(seconds),
-                note.url
-            ));
+            let waited = note.describe(holder);
+            self.output.status(&format!("{waited}\n\n  {}\n", note.url));
         })
     }
 
@@ -228,6 +252,11 @@ impl Interaction for Terminal {
             LoginEvent::Stray { reason } => {
                 self.output
                     .status(&format!("ignored a request: {}", text::line(reason)));
+            }
+            LoginEvent::Warning(LoginWarning::NoDeviceGrant { .. }) if !self.asks_for_code => {}
+            LoginEvent::Strays { count } => {
+                self.output
+                    .status(&format!("ignored {count} requests to the callback port"));
             }
             LoginEvent::Warning(warning) => {
                 let option = warning.hint().as_ref().map(setting_options::describe);

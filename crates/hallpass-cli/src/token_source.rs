@@ -9,7 +9,12 @@ use hallpass::{AccessToken, FixedToken, TokenSource, service::TokenFile};
 
 use serde_json::{Value, json};
 
-use crate::{child, environment::Environment, exit::CommandError, server_options::ServerOptions};
+use crate::{
+    child,
+    environment::{self, Environment},
+    exit::CommandError,
+    server_options::ServerOptions,
+};
 
 /// Where the tokens come from, if the options say so.
 pub(crate) fn from_options(
@@ -17,11 +22,12 @@ pub(crate) fn from_options(
     environment: &Environment,
 ) -> Result<Option<Arc<dyn TokenSource>>, CommandError> {
     if let Some(name) = &options.token_env {
-        let origin = format!("the environment variable `{name}`");
         let Some(token) = environment.get(name) else {
-            return Err(CommandError::usage(format!("{origin} is not set"))
+            let what = format!("{} is not set", environment::describe_variable(name));
+            return Err(CommandError::usage(what)
                 .hint("the options of this server read the access token from it"));
         };
+        let origin = format!("the environment variable `{name}`");
         let token = AccessToken::new(token.trim());
         return Ok(Some(Arc::new(FixedToken::new(token, origin))));
     }

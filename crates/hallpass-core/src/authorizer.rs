@@ -31,11 +31,12 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
     }
 
     /// A session waits for the sign-in of another process, for a user who may be looking for a window.
-    /// `holder` is that process, as the store describes it. What this returns runs beside the wait and is
-    /// dropped when that ends. The default does nothing.
-    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
+    /// `holder` is that process, as the store describes it. What this returns runs beside the wait, which
+    /// ends with its error, and is dropped when the wait ends otherwise. The default does nothing, and sets
+    /// no limit.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, AuthorizeError> {
         let _ = holder;
-        Box::pin(async {})
+        Box::pin(std::future::pending())
     }
 }
 

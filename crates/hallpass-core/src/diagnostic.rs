@@ -70,6 +70,8 @@ pub enum Hint {
     SignIn,
     /// Forget the registered client, and sign in.
     ForgetClient,
+    /// Leave out the external source of the tokens, and sign in.
+    LeaveOutTokenSource,
     /// Allow the diagnosis to refresh the token.
     Refresh,
     /// Use another URL of the server.
@@ -102,6 +104,7 @@ impl Hint {
         "authorize_parameters",
         "callback",
         "callback.host",
+        "callback.path",
         "client",
         "client.auth_method",
         "client.secret",
@@ -197,6 +200,9 @@ impl fmt::Display for Hint {
             }
             Self::SignIn => f.write_str("sign in"),
             Self::ForgetClient => f.write_str("forget the registered client, and sign in"),
+            Self::LeaveOutTokenSource => {
+                f.write_str("leave out the external source of the tokens, and sign in")
+            }
             Self::Refresh => f.write_str("diagnose again and allow a refresh"),
             Self::Url { url } => write!(f, "use the URL {url}"),
             Self::Retry { after: None } => f.write_str("try again later"),
@@ -293,6 +299,11 @@ mod tests {
                 r#"{"kind":"settings","settings":{"client":null,"endpoints.token":"https://a.example/t"}}"#,
             ),
             (Hint::SignIn, "sign in", r#"{"kind":"sign-in"}"#),
+            (
+                Hint::LeaveOutTokenSource,
+                "leave out the external source of the tokens, and sign in",
+                r#"{"kind":"leave-out-token-source"}"#,
+            ),
             (
                 Hint::Retry {
                     after: Some(Duration::from_secs(7)),

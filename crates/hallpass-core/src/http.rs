@@ -12,7 +12,8 @@ use bytes::{Bytes, BytesMut};
 use url::Url;
 
 use crate::{
-    BoxError, BoxFuture, Diagnostic, Remedy, RequestSecrets, ServerUrl, url_without_query,
+    AddressClass, AddressRefused, BoxError, BoxFuture, Diagnostic, Remedy, RequestSecrets,
+    ServerUrl, url_without_query,
 };
 
 /// Sends HTTP requests for every request: metadata, registration, tokens, MCP.
@@ -34,6 +35,22 @@ pub trait HttpClient: Send + Sync + fmt::Debug {
     /// the headers of each request are copied before it is sent.
     fn attaches_secrets(&self) -> bool {
         false
+    }
+
+    /// Judges whether a user's browser may be sent to `url`, which the MCP server `server` or its
+    /// metadata names: an authorization endpoint, a page for a device code, a page that the server asks
+    /// the user to visit.
+    ///
+    /// Nothing is resolved, since the browser resolves the name itself. The default knows of the server
+    /// what its URL says ([`AddressClass::check_navigation`]). A client that knows more, such as the
+    /// origins that the user configured, and one that wraps another client replace it.
+    ///
+    /// # Errors
+    ///
+    /// When the URL leads into another network than the server's.
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        let class = AddressClass::from_url(server.url()).unwrap_or(AddressClass::Public);
+        class.check_navigation(url, server)
     }
 }
 
@@ -114,7 +131,7 @@ pub struct RequestOptions {
     pub timeout: Option<Duration>,
     /// From the call to the response's head.
     pub response_timeout: Option<Duration>,
-    /// Between two chunks of the body.
+    /// From the time that the reader asks for a chunk of the body until that comes.
     pub idle_timeout: Option<Duration>,
     /// The largest body in bytes, after decompression.
     pub body_cap: u64,

@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::{
     UrlError, is_loopback, redacted_url, sanitize_line,
+    settings::short_digest,
     url_text::{has_url_characters, url_text},
 };
 
@@ -58,6 +59,11 @@ impl Issuer {
     /// The parsed form, to build well-known URLs from.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The first 64 bits of the text's SHA-256, as 16 hexadecimal digits: a name for the issuer in a path.
+    pub fn short_digest(&self) -> String {
+        short_digest(&self.text)
     }
 
     /// Whether both texts are the same but for one slash after a bare origin.

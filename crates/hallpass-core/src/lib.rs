@@ -39,6 +39,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod authorizer;
 mod challenge;
 mod client;
@@ -65,6 +66,7 @@ mod token_source;
 mod unverified_claims;
 mod url_text;
 
+pub use address::{AddressClass, AddressRefused};
 pub use authorizer::{
     AuthorizeError, Authorizer, NoAuthorizer, RegistrationSink, SignIn, SignInReason,
 };

@@ -81,6 +81,8 @@ pub struct Record {
     pub pending_refresh: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,
+    /// How many sign-ins were saved here: tells a new sign-in from a refresh.
+    pub sign_ins: u64,
     /// Fields of the pending refresh that a newer version wrote.
     pub(crate) unknown_of_pending_refresh: UnknownFields,
     /// Fields that a newer version wrote. They survive a rewrite.
@@ -104,6 +106,7 @@ impl Record {
             settings,
             pending_refresh: None,
             state: State::Registered,
+            sign_ins: 0,
             unknown_of_pending_refresh: UnknownFields::default(),
             unknown: UnknownFields::default(),
         }

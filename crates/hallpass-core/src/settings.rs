@@ -22,8 +22,13 @@ pub struct ServerSettings {
     pub resource: ResourceSetting,
     /// The scopes to ask for, instead of those the server names.
     pub scopes: Option<Scopes>,
-    /// Which of several authorization servers to use.
+    /// Which authorization server to use: one of several that the MCP server names, or the one that it may
+    /// name.
     pub issuer: Option<Issuer>,
+    /// Take any authorization server that the MCP server's metadata names for one that the user named.
+    /// Without it, what could be used at another authorization server is sent to a named one alone: a
+    /// service's secret, an assertion, a code where the sign-in page is another operator's.
+    pub issuer_from_resource: bool,
     /// Issuers that a metadata document found elsewhere may claim (RFC 8414 §3.3 would refuse it).
     pub trusted_issuers: Vec<Issuer>,
     /// Where the protected resource's metadata is, when the server does not say.
@@ -156,8 +161,14 @@ pub struct CallbackSetting {
     pub host: String,
     /// The port; `None` takes any free one (RFC 8252 §7.3).
     pub port: Option<u16>,
-    /// The path, with its leading slash.
-    pub path: String,
+    /// The path, with its leading slash; `None` takes [`DEFAULT_PATH`](Self::DEFAULT_PATH), and for a client
+    /// that registers itself one below it for each issuer.
+    pub path: Option<String>,
+}
+
+impl CallbackSetting {
+    /// The path of a redirect URI that is registered by hand.
+    pub const DEFAULT_PATH: &str = "/callback";
 }
 
 impl Default for CallbackSetting {
@@ -165,7 +176,7 @@ impl Default for CallbackSetting {
         Self {
             host: "127.0.0.1".to_owned(),
             port: None,
-            path: "/callback".to_owned(),
+            path: None,
         }
     }
 }
@@ -210,6 +221,7 @@ setters! {
         with_resource resource: ResourceSetting,
         with_scopes scopes: Option<Scopes>,
         with_issuer issuer: Option<Issuer>,
+        with_issuer_from_resource issuer_from_resource: bool,
         with_trusted_issuers trusted_issuers: Vec<Issuer>,
         with_resource_metadata_url resource_metadata_url: Option<Url>,
         with_server_metadata_url server_metadata_url: Option<Url>,
@@ -256,7 +268,7 @@ setters! {
     CallbackSetting {
         with_host host: String,
         with_port port: Option<u16>,
-        with_path path: String,
+        with_path path: Option<String>,
     }
 }
 
@@ -269,6 +281,41 @@ setters! {
 pub struct SettingsFingerprint(BTreeMap<String, String>);
 
 impl ServerSettings {
+    /// The URLs that the user named: issuers, metadata and endpoints. Requests and browsers may be sent to
+    /// their origins, on whatever network these are.
+    pub fn named_urls(&self) -> impl Iterator<Item = &Url> {
+        let endpoints = self.endpoints.as_ref();
+        let urls = [
+            self.resource_metadata_url.as_ref(),
+            self.server_metadata_url.as_ref(),
+            endpoints.and_then(|endpoints| endpoints.authorization.as_ref()),
+            endpoints.map(|endpoints| &endpoints.token),
+            endpoints.and_then(|endpoints| endpoints.registration.as_ref()),
+            endpoints.and_then(|endpoints| endpoints.revocation.as_ref()),
+        ];
+        let issuers = self.named_issuers().map(Issuer::url);
+        urls.into_iter().flatten().chain(issuers)
+    }
+
+    /// The issuers that the user named.
+    fn named_issuers(&self) -> impl Iterator<Item = &Issuer> {
+        let client = self.client.pre_registered.as_ref();
+        let of_client = client.and_then(|client| client.issuer.as_ref());
+        let named = self.issuer.iter().chain(of_client);
+        named.chain(&self.trusted_issuers)
+    }
+
+    /// Whether the user, and not the MCP server alone, named the authorization server `found`: by its
+    /// issuer, its endpoints, the URL of its metadata, or by taking any that the MCP server names.
+    pub fn names_issuer(&self, found: &Issuer) -> bool {
+        self.issuer_from_resource
+            || self.endpoints.is_some()
+            || self.server_metadata_url.is_some()
+            || self
+                .named_issuers()
+                .any(|issuer| issuer.eq_ignoring_trailing_slash(found))
+    }
+
     /// The fingerprint of these settings. Settings that a credential does not depend on (the
     /// callback, the client's shown name, where metadata is found) do not enter it.
     pub fn fingerprint(&self) -> SettingsFingerprint {
@@ -351,8 +398,8 @@ impl SettingsFingerprint {
     }
 }
 
-/// The first 64 bits of SHA-256: enough to notice a change, which is all it is for.
-fn short_digest(value: &str) -> String {
+/// The first 64 bits of SHA-256: enough to notice a change, or to tell issuers apart.
+pub(crate) fn short_digest(value: &str) -> String {
     let digest = Sha256::digest(value.as_bytes());
     let head = digest
         .iter()

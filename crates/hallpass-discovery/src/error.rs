@@ -250,9 +250,7 @@ impl RequestFailure {
                 ) => Remedy::Configure,
                 _ => Remedy::Retry,
             },
-            DiscoveryErrorKind::TooLarge
-            | DiscoveryErrorKind::InvalidDocument
-            | DiscoveryErrorKind::EndpointRefused => Remedy::Report,
+            DiscoveryErrorKind::TooLarge | DiscoveryErrorKind::InvalidDocument => Remedy::Report,
             _ => Remedy::Configure,
         }
     }

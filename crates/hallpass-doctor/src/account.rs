@@ -10,7 +10,8 @@ use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationR
 use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
 use crate::{
-    Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis, metadata, token_endpoint,
+    Code, Finding, ResponsibleParty, Severity, Step, StepName, clock, diagnosis::Diagnosis,
+    metadata, token_endpoint,
 };
 
 impl Diagnosis<'_> {
@@ -38,7 +39,8 @@ impl Diagnosis<'_> {
         let read = session.record().await;
         let is_read = read.is_ok();
         match read {
-            Ok(record) => self.record = record,
+            // What is stored says nothing about tokens from elsewhere.
+            Ok(record) => self.record = record.filter(|_| session.token_source().is_none()),
             Err(SessionError::Store(error)) => step.push_finding(from_store_error(&error)),
             Err(error) => step.push_finding(Finding::from_error(Code::StoreUnreadable, &error)),
         }
@@ -83,7 +85,6 @@ impl Diagnosis<'_> {
             return Step::skipped(StepName::Registration, why);
         };
         let mut step = Step::new(StepName::Registration);
-        let issuer = &discovered.server.issuer;
         let inputs = LoginInputs {
             server: &self.key().server,
             settings: self.settings(),
@@ -96,9 +97,16 @@ impl Diagnosis<'_> {
             another_account: false,
             now: self.doctor.parts.clock.now(),
         };
+        if let Err(error) = inputs.check_addresses(&self.doctor.parts.http) {
+            let found = Finding::from_error(Code::AddressRefused, &error);
+            let found = found.with_party(ResponsibleParty::AuthorizationServer);
+            server.push_finding(found.with_hints(error.hints()));
+        }
         let plan = inputs.plan(inputs.scopes());
         if let Ok(plan) = &plan {
             self.token_endpoint(server, &inputs, plan).await;
+            self.authorization_endpoint(&mut step, server, &inputs, plan)
+                .await;
             // A client that has signed in is taken as it is.
             if !self.record.as_ref().is_some_and(Record::is_signed_in) {
                 let unlisted = token_endpoint::unlisted_authentication(plan, &discovered.server);
@@ -117,20 +125,6 @@ impl Diagnosis<'_> {
                 );
                 if let Some(uri) = &registration.redirect_uri {
                     step.push_fact("callback", uri.as_str());
-                }
-                let http = &self.doctor.parts.http;
-                let entropy = &*self.doctor.parts.entropy;
-                let known = inputs
-                    .is_registration_accepted(&registration, http, entropy)
-                    .await;
-                step.exchanges = http.exchanges();
-                if known == Some(false) {
-                    let what = format!("`{issuer}` no longer knows the client `{id}`");
-                    step.push_finding(
-                        Finding::new(Code::RegistrationForgotten, what)
-                            .hint(Hint::SignIn)
-                            .hint(Hint::ForgetClient),
-                    );
                 }
             }
             Ok(PlannedClient::Register(why)) => {
@@ -196,7 +190,11 @@ impl Diagnosis<'_> {
                     found.with_severity(Severity::Note)
                 });
             }
-            Err(error) => step.push_finding(Finding::from_error(Code::SignInRequired, &error)),
+            Err(error) => step.push_finding(
+                Finding::from_error(Code::SignInRequired, &error)
+                    .with_remedy(error.remedy())
+                    .with_hints(&error.hints()),
+            ),
         }
         self.changes_since_sign_in(&mut step);
         step

@@ -1,6 +1,6 @@
 //! Whether the server takes the token, and whether MCP works.
 
-use hallpass_core::{Challenge, Hint};
+use hallpass_core::{Challenge, Hint, UnverifiedClaims};
 use hallpass_mcp::{Anonymous, TokenAuthorization, probe};
 use hallpass_session::Token;
 use http::{HeaderMap, StatusCode};
@@ -31,19 +31,18 @@ impl Diagnosis<'_> {
         if self.is_open() {
             let audience = Step::skipped(StepName::Audience, "the server asks for no token");
             let mut step = Step::new(StepName::Mcp);
-            let endpoint = self.endpoint();
+            let (endpoint, clock) = (self.endpoint(), &*self.doctor.parts.clock);
             match endpoint.send(&probe::initialize(), &Anonymous).await {
                 Ok(response) => {
-                    match InitializeOutcome::after(response, &endpoint, &Anonymous).await {
+                    let outcome =
+                        InitializeOutcome::after(response, &endpoint, &Anonymous, clock).await;
+                    match outcome {
                         InitializeOutcome::Account { account, lifecycle } => {
-                            mcp::talk(&mut step, &account, &lifecycle, &endpoint, &Anonymous).await;
+                            mcp::talk(&mut step, &account, lifecycle, &endpoint, &Anonymous).await;
                         }
                         InitializeOutcome::Barred(finding) => step.push_finding(finding),
                         InitializeOutcome::Status(status, headers) => {
-                            let old = endpoint::old_transport(status, &endpoint, &Anonymous).await;
-                            let found =
-                                old.unwrap_or_else(|| endpoint::unexpected(status, &headers));
-                            step.push_finding(found);
+                            step.push_finding(endpoint::unexpected(status, &headers, false));
                         }
                     }
                 }
@@ -74,7 +73,10 @@ impl Diagnosis<'_> {
             answer = endpoint.send(&probe, &bearing).await;
         }
         let opening = match answer {
-            Ok(first) => Ok(InitializeOutcome::after(first, &endpoint, &bearing).await),
+            Ok(first) => {
+                let clock = &*self.doctor.parts.clock;
+                Ok(InitializeOutcome::after(first, &endpoint, &bearing, clock).await)
+            }
             Err(error) => Err(self.no_answer(&error)),
         };
         audience.exchanges = self.doctor.parts.http.exchanges();
@@ -82,7 +84,7 @@ impl Diagnosis<'_> {
         let why = match opening {
             Ok(InitializeOutcome::Account { account, lifecycle }) => {
                 audience.push_fact("the token", "is accepted");
-                mcp::talk(&mut step, &account, &lifecycle, &endpoint, &bearing).await;
+                mcp::talk(&mut step, &account, lifecycle, &endpoint, &bearing).await;
                 step.exchanges = self.doctor.parts.http.exchanges();
                 return (audience, step);
             }
@@ -92,15 +94,8 @@ impl Diagnosis<'_> {
                 return (audience, step);
             }
             Ok(InitializeOutcome::Status(status, headers)) => {
-                let old = endpoint::old_transport(status, &endpoint, &bearing).await;
-                if let Some(finding) = old {
-                    audience.push_fact("the token", "is accepted");
-                    audience.push_finding(finding);
-                    "the diagnosis goes no further with the old transport"
-                } else {
-                    audience.push_finding(self.rejected(token, status, &headers));
-                    "the server does not let the token in"
-                }
+                audience.push_finding(self.rejected(token, status, &headers));
+                "the server does not let the token in"
             }
             Err(finding) => {
                 audience.push_finding(finding);
@@ -115,19 +110,22 @@ impl Diagnosis<'_> {
         let challenges = hallpass_discovery::challenges(headers);
         let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
         match status {
-            StatusCode::UNAUTHORIZED => self.refused(&challenges),
+            StatusCode::UNAUTHORIZED => self.refused(token, &challenges),
             StatusCode::FORBIDDEN if insufficient.is_some() => lacks_scopes(token, insufficient),
-            _ => endpoint::unexpected(status, headers),
+            _ => endpoint::unexpected(status, headers, true),
         }
     }
 
     /// The server refuses a token that has not expired.
-    fn refused(&self, challenges: &[Challenge]) -> Finding {
+    fn refused(&self, token: &Token, challenges: &[Challenge]) -> Finding {
         let said = challenges.iter().find_map(|it| it.error.as_deref());
         let said = match said {
             Some(error) => format!("`{}`", error.chars().take(60).collect::<String>()),
             None => "nothing about it".to_owned(),
         };
+        if let Some(source) = self.doctor.parts.hallpass.session().token_source() {
+            return self.refused_external(token, &source.describe(), &said);
+        }
         let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
         let asked = grant.and_then(|grant| grant.resource.as_ref());
         let wanted = self.discovered.as_ref().and_then(|it| it.resource.as_ref());
@@ -188,6 +186,29 @@ impl Diagnosis<'_> {
                 .hint(Hint::SignIn);
         }
         found.hint(Hint::SignIn)
+    }
+
+    /// The server refuses a token that `source` gave.
+    fn refused_external(&self, token: &Token, source: &str, said: &str) -> Finding {
+        let wanted = self.discovered.as_ref().and_then(|it| it.resource.as_ref());
+        let claims = UnverifiedClaims::from_token(token.access_token());
+        let audience = claims.map(|claims| claims.audience).unwrap_or_default();
+        let is_for_another = wanted.is_some_and(|wanted| {
+            !audience.is_empty() && !audience.iter().any(|it| token::names(it, wanted))
+        });
+        let (code, why) = if is_for_another {
+            (Code::AnotherAudience, "it is for another server")
+        } else {
+            (
+                Code::TokenRefused,
+                "it has ended, was revoked, or is for another server",
+            )
+        };
+        let what = format!("the server refuses the token from {source} (it says {said}): {why}");
+        Finding::new(code, what)
+            .with_severity(Severity::Fault)
+            .with_party(ResponsibleParty::Here)
+            .hint(Hint::SignIn)
     }
 }
 

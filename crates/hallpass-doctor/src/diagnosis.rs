@@ -1,11 +1,11 @@
 //! The order of the steps, and what one learns for the next.
 
-use hallpass_core::{Challenge, CredentialKey, Hint, Record, ServerSettings, redacted_url};
+use hallpass_core::{Challenge, CredentialKey, Hint, Record, Remedy, ServerSettings, redacted_url};
 use hallpass_discovery::Discovered;
 use hallpass_session::Token;
 use http::StatusCode;
 
-use crate::{Code, Doctor, Report, Severity, Step, StepName, clock};
+use crate::{Doctor, Report, Severity, Step, StepName, bounds, clock, metadata};
 
 /// One run.
 #[derive(Debug)]
@@ -70,11 +70,41 @@ impl Diagnosis<'_> {
             audience,
             mcp,
         ];
-        sign_in_once(&mut steps);
+        let is_discovered = self.discovered.is_some();
+        sign_in_once(&mut steps, is_discovered);
+        self.leave_out_token_source(&mut steps);
+        steps.iter_mut().for_each(bounds::apply);
         Report {
             server: redacted_url(key.server.url()),
             account: key.account.to_string(),
             steps,
+        }
+    }
+
+    /// No sign-in changes a token that comes from elsewhere: there is another one to get, or the source to
+    /// leave out.
+    fn leave_out_token_source(&self, steps: &mut [Step]) {
+        let Some(source) = self.doctor.parts.hallpass.session().token_source() else {
+            return;
+        };
+        let resource = self.discovered.as_ref().and_then(|it| it.resource.as_ref());
+        let resource = resource.map_or_else(String::new, |resource| {
+            format!(
+                " for the resource {}",
+                metadata::quoted_resource(Some(resource))
+            )
+        });
+        let other = format!(
+            "put another token{resource} in the place of the one from {}",
+            source.describe()
+        );
+        for finding in steps.iter_mut().flat_map(|step| &mut step.findings) {
+            let Some(at) = finding.hints.iter().position(|it| *it == Hint::SignIn) else {
+                continue;
+            };
+            let instead = [Hint::text(other.as_str()), Hint::LeaveOutTokenSource];
+            drop(finding.hints.splice(at..=at, instead));
+            finding.remedy = Remedy::Configure;
         }
     }
 
@@ -127,19 +157,35 @@ impl Anonymous {
     }
 }
 
-/// Where a fault is removed by a setting, whose hint signs in with it, a sign-in without that setting would
-/// fail: the findings after that fault lead to its fix.
-fn sign_in_once(steps: &mut [Step]) {
+/// A sign-in fails, or leads no further, as long as a fault before it is there: at the MCP server's endpoint,
+/// at the authorization server, at its client. The findings after that fault lead to its fix, which may be a
+/// setting, whose hint signs in with it.
+fn sign_in_once(steps: &mut [Step], is_discovered: bool) {
     let is_setting = |hint: &Hint| matches!(hint, Hint::Setting { .. } | Hint::Settings { .. });
-    let mut fix: Option<Code> = None;
-    for finding in steps.iter_mut().flat_map(|step| &mut step.findings) {
-        if let Some(code) = fix {
-            let sign_ins = finding.hints.iter_mut();
-            for hint in sign_ins.filter(|hint| **hint == Hint::SignIn) {
-                *hint = Hint::text(format!("the fix of `{}` signs in", code.as_str()));
+    let mut first: Option<String> = None;
+    for step in steps {
+        let stops_sign_in = match step.name {
+            StepName::ResourceMetadata => !is_discovered,
+            StepName::Network
+            | StepName::Endpoint
+            | StepName::AuthorizationServer
+            | StepName::Registration => true,
+            _ => false,
+        };
+        for finding in &mut step.findings {
+            if let Some(first) = &first {
+                let sign_ins = finding.hints.iter_mut();
+                for hint in sign_ins.filter(|hint| **hint == Hint::SignIn) {
+                    *hint = Hint::text(first);
+                }
+            } else if finding.severity == Severity::Fault {
+                let code = finding.code.as_str();
+                if finding.hints.iter().any(is_setting) {
+                    first = Some(format!("the fix of `{code}` signs in"));
+                } else if stops_sign_in && !finding.hints.contains(&Hint::SignIn) {
+                    first = Some(format!("fix `{code}` first"));
+                }
             }
-        } else if finding.severity == Severity::Fault && finding.hints.iter().any(is_setting) {
-            fix = Some(finding.code);
         }
     }
 }

@@ -1,9 +1,7 @@
 //! What an endpoint's answer to a request without a token tells.
 
-use hallpass_core::{Challenge, Hint, ServerUrl, redacted_url};
-use hallpass_mcp::{
-    Anonymous as NoToken, Authorization, Content, Endpoint, Request, Response, TransportKind, probe,
-};
+use hallpass_core::{Challenge, Clock, Hint, ServerUrl, redacted_url};
+use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response, probe};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
@@ -12,9 +10,14 @@ use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::Initia
 const MAX_PAGE_START: usize = 2048;
 
 /// Judges the answer, and asks around where it says that there is nothing.
-pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
+pub(crate) async fn judge(
+    response: Response,
+    server: &Endpoint,
+    clock: &dyn Clock,
+) -> (Step, Anonymous) {
     let mut step = Step::new(StepName::Endpoint);
-    let (status, headers) = match InitializeOutcome::after(response, server, &NoToken).await {
+    let outcome = InitializeOutcome::after(response, server, &NoToken, clock).await;
+    let (status, headers) = match outcome {
         InitializeOutcome::Account { lifecycle, .. } => {
             let what = "the server answers without a token; it may still ask for one at some tools";
             step.push_finding(Finding::new(Code::OpenServer, what));
@@ -35,10 +38,6 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
         step.push_fact("challenges", schemes.join(", "));
     }
     let insufficient = challenges.iter().any(Challenge::is_insufficient_scope);
-    if let Some(finding) = old_transport(status, server, &NoToken).await {
-        step.push_finding(finding);
-        return (step, Anonymous::open());
-    }
     match status {
         StatusCode::UNAUTHORIZED => of_challenges(&mut step, &challenges, &schemes),
         StatusCode::FORBIDDEN if insufficient => {
@@ -52,7 +51,7 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
         | StatusCode::NOT_IMPLEMENTED => {
             step.push_finding(no_post(status, server).await);
         }
-        _ => step.push_finding(unexpected(status, &headers)),
+        _ => step.push_finding(unexpected(status, &headers, false)),
     }
     let challenges = hallpass_mcp::challenges(status, &headers);
     (step, Anonymous::closed(status, challenges))
@@ -176,30 +175,6 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
     None
 }
 
-/// Whether a server that refuses a POST of `initialize` speaks HTTP+SSE: it answers a GET with an event
-/// stream.
-pub(crate) async fn old_transport(
-    status: StatusCode,
-    server: &Endpoint,
-    authorization: &dyn Authorization,
-) -> Option<Finding> {
-    if !TransportKind::Auto.falls_back_after(status) {
-        return None;
-    }
-    let answer = server.send(&Request::stream(), authorization).await.ok()?;
-    let is_stream = answer.status().is_success() && answer.content() == Content::Events;
-    is_stream.then(|| {
-        let what = format!(
-            "{} answers a POST with {} and a GET with an event stream: it speaks HTTP+SSE, the old \
-             transport of MCP 2024-11-05",
-            redacted_url(server.server().url()),
-            status.as_u16()
-        );
-        Finding::new(Code::SseOnly, what)
-            .text("it works; ask the server's operator for streamable HTTP, mostly at /mcp")
-    })
-}
-
 /// The endpoint takes no POST.
 async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
     let url = redacted_url(server.server().url());
@@ -236,13 +211,29 @@ pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
 }
 
 /// A status that is neither an answer nor a challenge.
-pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
+pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap, has_token: bool) -> Finding {
     let number = status.as_u16();
     match status {
+        StatusCode::FORBIDDEN if !has_token => {
+            let asks = if headers.contains_key(header::WWW_AUTHENTICATE) {
+                "does not say `insufficient_scope`"
+            } else {
+                "asks for no sign-in: there is no `WWW-Authenticate`"
+            };
+            let what = format!(
+                "the server answers 403 to a request without a token, and {asks}. Often a firewall or a \
+                 list of allowed addresses refuses the request, or a gateway wants a header of its own"
+            );
+            Finding::new(Code::Forbidden, what)
+                .hint_setting("headers", None)
+                .text(
+                    "ask the server's operator what stands before the server, and whom it lets in",
+                )
+        }
         StatusCode::FORBIDDEN => {
-            let what = "the server answers 403 and does not say `insufficient_scope`: no other \
-                        token helps. A gateway may want a header of its own, or the account may \
-                        not use this server";
+            let what = "the server answers 403 to a token and does not say `insufficient_scope`: another \
+                        token of this account does not help. The account may not use this server, or a \
+                        gateway wants a header of its own";
             Finding::new(Code::Forbidden, what)
                 .hint_setting("headers", None)
                 .text("ask the server's operator what it wants from this account")

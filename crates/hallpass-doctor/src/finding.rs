@@ -86,6 +86,11 @@ impl Finding {
         self
     }
 
+    pub(crate) fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
     /// Adds what the server says of it, as the server's words.
     pub(crate) fn server_words(mut self, text: Option<&str>) -> Self {
         let words = text.and_then(ServerWords::cleaned);

@@ -8,8 +8,8 @@
 //! It changes nothing: it registers no client, saves nothing, opens no browser, and uses no refresh
 //! token unless [it may](Doctor::with_refresh). It does send the stored access token to its MCP
 //! server, as the next call would, and starts an MCP session there, which it ends. Where a client is
-//! registered it asks the authorization endpoint once whether that client is still known, as a sign-in
-//! does. It posts to the token endpoint once, with a code that was not issued and without a secret.
+//! registered or configured it sends the authorization endpoint once what a sign-in would, and reads an
+//! error in the redirect or on a page. It posts to the token endpoint once, with a code that was not issued and without a secret.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,9 @@
 //! ```
 
 mod account;
+mod authorization_endpoint;
 mod authorization_server;
+mod bounds;
 mod calls;
 mod certificates;
 mod clock;
@@ -52,6 +54,7 @@ use std::{fmt, time::Duration};
 
 use hallpass::{BuildError, DiagnosisParts, Hallpass, HallpassBuilder};
 use hallpass_core::StoreError;
+use http::StatusCode;
 use url::Url;
 
 use self::{diagnosis::Diagnosis, recording_client::RecordingClient};
@@ -130,19 +133,28 @@ impl Doctor {
         &self.parts.hallpass
     }
 
-    /// Runs every step.
+    /// Runs every step. It takes a few minutes at most, also where a server answers slowly.
     pub async fn diagnose(&self) -> Report {
         Box::pin(self.diagnosis().run()).await
     }
 
-    /// Whether the server begins MCP without a token. `None` if it does not answer.
+    /// Whether the server begins MCP without a token. `None` if it does not answer, or with a status that
+    /// says nothing about tokens: 403, 429, 5xx.
     pub async fn answers_without_token(&self) -> Option<bool> {
         let mut diagnosis = self.diagnosis();
         Box::pin(diagnosis.network()).await;
-        diagnosis.anonymous.map(|anonymous| anonymous.is_open)
+        let anonymous = diagnosis.anonymous?;
+        let status = anonymous.status;
+        let says_nothing = status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+            );
+        (!says_nothing || !anonymous.challenges.is_empty()).then_some(anonymous.is_open)
     }
 
     fn diagnosis(&self) -> Diagnosis<'_> {
+        self.parts.http.start();
         Diagnosis {
             doctor: self,
             anonymous: None,

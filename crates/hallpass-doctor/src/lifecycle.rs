@@ -1,7 +1,9 @@
-//! The two ways in which MCP begins, and what each of their requests carries.
+//! The ways in which MCP begins, what each of their requests carries, and where its answer comes.
 
-use hallpass_mcp::{Error, Request, probe, protocol_version::STATELESS};
+use hallpass_mcp::{Error, Request, Response, SseConnection, probe, protocol_version::STATELESS};
 use serde_json::{Value, json};
+
+use crate::{Finding, reply::Reply};
 
 /// A request, by what its answer is known.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,11 @@ pub(crate) enum Lifecycle {
     },
     /// Each request stands for itself (2026-07-28).
     Stateless,
+    /// After `initialize` over HTTP+SSE, on whose stream the answers come (2024-11-05).
+    HttpSse {
+        version: Option<String>,
+        stream: Box<SseConnection>,
+    },
 }
 
 impl Lifecycle {
@@ -46,16 +53,22 @@ impl Lifecycle {
         if account.get("supportedVersions").is_some() {
             return Self::Stateless;
         }
-        let version = account.get("protocolVersion").and_then(Value::as_str);
         Self::Handshake {
-            version: version.map(str::to_owned),
+            version: agreed_version(account),
             session,
         }
     }
 
+    /// The lifecycle of a server that has initialized on `stream`.
+    pub(crate) fn of_http_sse(account: &Value, stream: SseConnection) -> Self {
+        let version = agreed_version(account);
+        let stream = Box::new(stream);
+        Self::HttpSse { version, stream }
+    }
+
     pub(crate) fn version(&self) -> Option<&str> {
         match self {
-            Self::Handshake { version, .. } => version.as_deref(),
+            Self::Handshake { version, .. } | Self::HttpSse { version, .. } => version.as_deref(),
             Self::Stateless => Some(STATELESS),
         }
     }
@@ -68,6 +81,22 @@ impl Lifecycle {
                 self.within(Request::post(message.to_string()))
             }
             Self::Stateless => Ok(probe::stateless(id, method)),
+            Self::HttpSse { stream, .. } => {
+                let message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+                Ok(SseConnection::post(stream.endpoint(), message.to_string()))
+            }
+        }
+    }
+
+    /// The answer to `question`, whose POST was answered with the success `response`.
+    pub(crate) async fn read(
+        &mut self,
+        response: Response,
+        question: Question,
+    ) -> Result<Reply, Finding> {
+        match self {
+            Self::HttpSse { stream, .. } => Reply::read_on(stream, question).await,
+            _ => Reply::read(response, question).await,
         }
     }
 
@@ -79,6 +108,11 @@ impl Lifecycle {
                 Some(self.within(Request::post(message.to_string())))
             }
             Self::Stateless => None,
+            Self::HttpSse { stream, .. } => {
+                let message = json!({ "jsonrpc": "2.0", "method": method });
+                let request = SseConnection::post(stream.endpoint(), message.to_string());
+                Some(Ok(request))
+            }
         }
     }
 
@@ -104,4 +138,9 @@ impl Lifecycle {
             None => Ok(request),
         }
     }
+}
+
+fn agreed_version(account: &Value) -> Option<String> {
+    let version = account.get("protocolVersion")?.as_str()?;
+    Some(version.to_owned())
 }

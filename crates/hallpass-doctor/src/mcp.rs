@@ -1,5 +1,6 @@
 //! MCP itself: what the server is, the tools, the end.
 
+use hallpass_core::redacted_url;
 use hallpass_mcp::{Authorization, Endpoint};
 use serde_json::Value;
 
@@ -13,11 +14,11 @@ use crate::{
 pub(crate) async fn talk(
     step: &mut Step,
     account: &Value,
-    lifecycle: &Lifecycle,
+    mut lifecycle: Lifecycle,
     server: &Endpoint,
     authorization: &dyn Authorization,
 ) {
-    describe(step, account, lifecycle);
+    describe(step, account, &lifecycle, server);
     if let Some(Ok(notification)) = lifecycle.notification("notifications/initialized") {
         // What it says to a notification changes nothing.
         let _ = server.send(&notification, authorization).await;
@@ -28,7 +29,7 @@ pub(crate) async fn talk(
     if offers_tools && let Ok(request) = lifecycle.request(LIST_TOOLS) {
         match server.send(&request, authorization).await {
             Ok(response) if response.status().is_success() => {
-                match Reply::read(response, LIST_TOOLS).await {
+                match lifecycle.read(response, LIST_TOOLS).await {
                     Ok(Reply::Result(list)) => tools(step, &list),
                     Ok(Reply::Error(error)) => step.push_finding(reply::refused(format!(
                         "`tools/list` was answered with {error}"
@@ -37,7 +38,9 @@ pub(crate) async fn talk(
                 }
             }
             Ok(response) => {
-                step.push_finding(endpoint::unexpected(response.status(), response.headers()));
+                let has_token = response.has_token();
+                let (status, headers) = (response.status(), response.headers());
+                step.push_finding(endpoint::unexpected(status, headers, has_token));
             }
             Err(error) => step.push_finding(Finding::from_error(Code::McpUnreadable, &error)),
         }
@@ -50,7 +53,7 @@ pub(crate) async fn talk(
 }
 
 /// What a server says that it is.
-fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
+fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle, server: &Endpoint) {
     let version = lifecycle.version().unwrap_or("not said");
     let version: String = version.chars().take(MAX_WORDS).collect();
     step.push_fact(
@@ -58,8 +61,19 @@ fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
         match lifecycle {
             Lifecycle::Handshake { .. } => version,
             Lifecycle::Stateless => format!("{version}, without a handshake"),
+            Lifecycle::HttpSse { .. } => format!("{version}, over HTTP+SSE"),
         },
     );
+    if matches!(lifecycle, Lifecycle::HttpSse { .. }) {
+        let what = format!(
+            "{} refuses streamable HTTP: it speaks HTTP+SSE, the old transport of MCP 2024-11-05",
+            redacted_url(server.server().url())
+        );
+        let found = Finding::new(Code::SseOnly, what);
+        step.push_finding(
+            found.text("it works; ask the server's operator for streamable HTTP, mostly at /mcp"),
+        );
+    }
     let info = account.get("serverInfo").or_else(|| {
         let meta = account.get("_meta")?;
         meta.get("io.modelcontextprotocol/serverInfo")

@@ -73,7 +73,7 @@ impl Diagnosis<'_> {
 
     async fn judge(&mut self, response: Response) -> Step {
         let server = self.endpoint();
-        let (step, anonymous) = endpoint::judge(response, &server).await;
+        let (step, anonymous) = endpoint::judge(response, &server, &*self.doctor.parts.clock).await;
         self.anonymous = Some(anonymous);
         let mut step = step;
         step.exchanges.extend(self.doctor.parts.http.exchanges());

@@ -1,11 +1,15 @@
-//! How MCP begins with a server: by `initialize`, or where that is refused, without a handshake.
+//! How MCP begins with a server: by `initialize`, or where that is refused, without a handshake, or over
+//! HTTP+SSE.
 
-use hallpass_mcp::{Authorization, Content, Endpoint, Response};
+use hallpass_core::{Clock, redacted_url};
+use hallpass_mcp::{
+    Authorization, Content, Endpoint, Request, Response, SseConnection, TransportKind, probe,
+};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    Finding,
+    Code, Finding,
     lifecycle::{DISCOVER, INITIALIZE, Lifecycle},
     reply::{self, Reply},
 };
@@ -18,15 +22,39 @@ pub(crate) enum InitializeOutcome {
         account: Value,
         lifecycle: Lifecycle,
     },
-    /// It answers, and neither way leads in.
+    /// It answers, and no way leads in.
     Barred(Finding),
     /// A status that is no success.
     Status(StatusCode, HeaderMap),
 }
 
 impl InitializeOutcome {
-    /// Goes on from the answer to `initialize`.
+    /// Goes on from the answer to `initialize`, as a call does.
     pub(crate) async fn after(
+        answer: Response,
+        server: &Endpoint,
+        authorization: &dyn Authorization,
+        clock: &dyn Clock,
+    ) -> Self {
+        let status = answer.status();
+        let outcome = Self::of_streamable_http(answer, server, authorization).await;
+        let refusal = match &outcome {
+            Self::Account { .. } => return outcome,
+            Self::Barred(_) => status,
+            Self::Status(status, _) => *status,
+        };
+        if !TransportKind::Auto.falls_back_after(refusal) {
+            return outcome;
+        }
+        let old = Self::of_http_sse(server, authorization, clock).await;
+        match (old, outcome) {
+            // It speaks JSON-RPC by POST, so a challenge to a GET is not about HTTP+SSE.
+            (Some(Self::Status(..)) | None, outcome @ Self::Barred(_)) => outcome,
+            (old, outcome) => old.unwrap_or(outcome),
+        }
+    }
+
+    async fn of_streamable_http(
         answer: Response,
         server: &Endpoint,
         authorization: &dyn Authorization,
@@ -68,10 +96,75 @@ impl InitializeOutcome {
         }
     }
 
+    /// Initializes a server that refuses a POST of `initialize` over HTTP+SSE. `None` where it does not
+    /// speak that.
+    async fn of_http_sse(
+        server: &Endpoint,
+        authorization: &dyn Authorization,
+        clock: &dyn Clock,
+    ) -> Option<Self> {
+        let answer = server.send(&Request::stream(), authorization).await.ok()?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            return Some(Self::Status(answer.status(), answer.headers().clone()));
+        }
+        let opened = SseConnection::from_response(answer, server.server(), reply::CAP, clock).await;
+        let mut stream = match opened {
+            Ok(stream) => stream,
+            Err(error) if error.is_of_http_sse() => {
+                let found = sse_fails(server, "can't be used by it");
+                return Some(Self::Barred(found.with_causes(Some(&error))));
+            }
+            Err(_) => return None,
+        };
+        let request = SseConnection::post(stream.endpoint(), probe::initialize().body().clone());
+        let answer = match server.send(&request, authorization).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let found = sse_fails(server, "does not take messages");
+                return Some(Self::Barred(found.with_causes(Some(&error))));
+            }
+        };
+        let status = answer.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Some(Self::Status(status, answer.headers().clone()));
+        }
+        if !status.is_success() {
+            let what = format!(
+                "its endpoint for messages, {}, answers a POST with {}",
+                redacted_url(stream.endpoint()),
+                status.as_u16()
+            );
+            return Some(Self::Barred(sse_fails(server, &what)));
+        }
+        drop(answer);
+        Some(match Reply::read_on(&mut stream, INITIALIZE).await {
+            Ok(Reply::Result(account)) => {
+                let lifecycle = Lifecycle::of_http_sse(&account, stream);
+                Self::Account { account, lifecycle }
+            }
+            Ok(Reply::Error(error)) => {
+                let what = format!("`initialize` was answered with {error}");
+                Self::Barred(reply::refused(what))
+            }
+            Err(finding) => {
+                let found = sse_fails(server, "does not answer `initialize` on its stream");
+                Self::Barred(found.with_cause(finding.message))
+            }
+        })
+    }
+
     fn account(account: Value, session: Option<String>) -> Self {
         let lifecycle = Lifecycle::of(&account, session);
         Self::Account { account, lifecycle }
     }
+}
+
+/// A server of the old transport that can't be used.
+fn sse_fails(server: &Endpoint, what: &str) -> Finding {
+    let url = redacted_url(server.server().url());
+    let what = format!("{url} speaks HTTP+SSE, the old transport of MCP 2024-11-05, and {what}");
+    let found = Finding::new(Code::SseFails, what);
+    found.text("ask the server's operator to mend it, or for streamable HTTP, mostly at /mcp")
 }
 
 /// Whether a server refuses `initialize` as one without a handshake does.

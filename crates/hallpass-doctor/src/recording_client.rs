@@ -8,14 +8,20 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Clock, HttpClient, HttpError, Timestamp,
-    http::{Body, RequestOptions},
+    AddressRefused, BoxFuture, Clock, HttpClient, HttpError, ServerUrl, Timestamp,
+    http::{Body, HttpErrorKind, RequestOptions},
     redacted_url,
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use url::Url;
 
 use crate::Exchange;
+
+/// How long the answers of a diagnosis may take together.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// How long an answer may take after that.
+const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Records what a client is asked, and what it answers.
 #[derive(Debug, Clone)]
@@ -32,6 +38,8 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Recording {
+    /// When the diagnosis began.
+    began: Duration,
     exchanges: Vec<Exchange>,
     clocks: Vec<ClockReading>,
     origins: Vec<String>,
@@ -56,6 +64,11 @@ impl RecordingClient {
         }))
     }
 
+    /// Begins a diagnosis, whose time is limited.
+    pub(crate) fn start(&self) {
+        self.seen().began = self.0.clock.monotonic();
+    }
+
     /// The requests since the last call.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         mem::take(&mut self.seen().exchanges)
@@ -77,7 +90,9 @@ impl RecordingClient {
     }
 
     fn within_the_limit(&self, options: RequestOptions) -> RequestOptions {
-        let limit = self.0.limit;
+        let spent = self.0.clock.monotonic().saturating_sub(self.seen().began);
+        let left = TOTAL_TIMEOUT.saturating_sub(spent).max(LAST_TIMEOUT);
+        let limit = self.0.limit.min(left);
         let shorter = |other: Option<Duration>| Some(other.map_or(limit, |other| other.min(limit)));
         RequestOptions {
             response_timeout: shorter(options.response_timeout),
@@ -91,7 +106,11 @@ impl RecordingClient {
         let took = self.0.clock.monotonic().saturating_sub(began);
         let outcome = match answer {
             Ok(answer) => status_text(answer.status(), took),
-            Err(error) => format!("no answer in {} ms ({:?})", took.as_millis(), error.kind()),
+            Err(error) => format!(
+                "no answer in {} ms: {}",
+                took.as_millis(),
+                reason(error.kind())
+            ),
         };
         let mut seen = self.seen();
         seen.exchanges.push(Exchange { request, outcome });
@@ -104,6 +123,25 @@ impl RecordingClient {
                 doubt: i64::try_from(took.as_secs()).unwrap_or(i64::MAX),
             });
         }
+    }
+}
+
+/// Why there is no answer, in words.
+fn reason(kind: HttpErrorKind) -> &'static str {
+    match kind {
+        HttpErrorKind::InvalidRequest => "the request can't be sent",
+        HttpErrorKind::AddressRefused => "the address is not allowed",
+        HttpErrorKind::Resolve => "the name is not known",
+        HttpErrorKind::Connect => "no connection",
+        HttpErrorKind::ProxyAuthentication => "the proxy wants credentials",
+        HttpErrorKind::Tls => "no TLS connection",
+        HttpErrorKind::ConnectTimeout => "no connection in time",
+        HttpErrorKind::Timeout => "the time limit is over",
+        HttpErrorKind::Interrupted => "the connection broke",
+        HttpErrorKind::Redirect => "a redirect that is not followed",
+        HttpErrorKind::BodyTooLarge => "the body is too large",
+        HttpErrorKind::Malformed => "the response is not HTTP",
+        _ => "the request failed",
     }
 }
 
@@ -141,6 +179,10 @@ impl HttpClient for RecordingClient {
     fn attaches_secrets(&self) -> bool {
         self.0.below.attaches_secrets()
     }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        self.0.below.check_navigation(url, server)
+    }
 }
 
 /// The moment at which an answer was made (RFC 9110 §6.6.1).
@@ -150,4 +192,32 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
     Some(Timestamp::from_unix_seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_testkit::{FakeClock, ScriptedClient};
+
+    use super::*;
+
+    #[test]
+    fn slow_answers_together_are_limited() {
+        let clock = Arc::new(FakeClock::default());
+        let below = Arc::new(ScriptedClient::new());
+        let limit = Duration::from_secs(20);
+        let client = RecordingClient::new(below, clock.clone(), limit);
+        let allowed = || {
+            let server = hallpass_core::ServerUrl::parse("https://mcp.example").unwrap();
+            let options = client.within_the_limit(RequestOptions::metadata(&server));
+            assert_eq!(options.response_timeout, options.idle_timeout);
+            options.response_timeout.unwrap()
+        };
+        clock.advance(Duration::from_secs(1000));
+        client.start();
+        assert_eq!(allowed(), limit);
+        clock.advance(Duration::from_secs(170));
+        assert_eq!(allowed(), Duration::from_secs(10));
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(allowed(), LAST_TIMEOUT);
+    }
 }

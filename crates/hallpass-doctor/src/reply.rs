@@ -1,12 +1,12 @@
 //! The answer to a request, read from JSON or from a stream of events (JSON-RPC 2.0 §5).
 
-use hallpass_mcp::{Content, Response};
+use hallpass_mcp::{Content, Response, SseConnection};
 use serde_json::Value;
 
 use crate::{Code, Finding, endpoint, lifecycle::Question};
 
 /// The largest message that is read.
-const CAP: usize = 4 << 20;
+pub(crate) const CAP: usize = 4 << 20;
 
 /// How many characters of a server's own words are shown.
 pub(crate) const MAX_WORDS: usize = 200;
@@ -52,6 +52,24 @@ impl Reply {
             }
             _ => Err(endpoint::no_answer_of_mcp(response).await),
         }
+    }
+
+    /// Waits for the answer to `question` on the stream of HTTP+SSE.
+    pub(crate) async fn read_on(
+        stream: &mut SseConnection,
+        question: Question,
+    ) -> Result<Self, Finding> {
+        while let Some(data) = stream.next().await {
+            let data = data.map_err(|error| Finding::from_error(Code::McpUnreadable, &error))?;
+            let message = serde_json::from_str(&data).ok();
+            // Other messages may come before it.
+            if let Some(Ok(reply)) = message.map(|message| Self::of(&message, question)) {
+                return Ok(reply);
+            }
+        }
+        Err(unreadable(
+            "the event stream ended without the answer".to_owned(),
+        ))
     }
 
     fn of(message: &Value, question: Question) -> Result<Self, Finding> {

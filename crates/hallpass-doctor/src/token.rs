@@ -136,10 +136,8 @@ impl Diagnosis<'_> {
         let Some(resource) = grant.and_then(|grant| grant.resource.as_ref()) else {
             return;
         };
-        let names_it = |audience: &String| {
-            audience.trim_end_matches('/') == resource.as_str().trim_end_matches('/')
-        };
-        if !claims.audience.is_empty() && !claims.audience.iter().any(names_it) {
+        let names_it = claims.audience.iter().any(|it| names(it, resource));
+        if !claims.audience.is_empty() && !names_it {
             let what = format!(
                 "the token was asked for with the resource `{}`, and says that it is for `{}`: the \
                  authorization server does not go by `resource`",
@@ -168,6 +166,11 @@ impl Diagnosis<'_> {
             step.push_finding(Finding::new(Code::DpopRequired, what).hint(Hint::SignIn));
         }
     }
+}
+
+/// Whether an audience is a resource.
+pub(crate) fn names(audience: &str, resource: &Resource) -> bool {
+    audience.trim_end_matches('/') == resource.as_str().trim_end_matches('/')
 }
 
 fn shown(audience: &[String]) -> Vec<Cow<'_, str>> {

@@ -1,10 +1,15 @@
 //! Whether a login would get through at the token endpoint: by its client, by its proof of possession,
 //! and by what the endpoint answers to a code that was not issued.
 
-use hallpass_core::{ServerMetadata, TokenEndpointAuthMethod, redacted_url};
+use bytes::Bytes;
+use hallpass_core::{
+    HttpClient, ServerMetadata, TokenEndpointAuthMethod, http::RequestOptions, redacted_url,
+};
 use hallpass_login::{
     LoginInputs, LoginPlan, PlannedClient, TokenEndpointAnswer, TokenEndpointVerdict,
+    moved_endpoint_hints,
 };
+use http::{Request, header};
 use url::Url;
 
 use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
@@ -37,7 +42,16 @@ impl Diagnosis<'_> {
         };
         step.exchanges.extend(http.exchanges());
         let found = match answer {
-            Ok(answer) => judge(url, &answer, plan, metadata),
+            Ok(answer) => {
+                let moved = match &answer.verdict {
+                    TokenEndpointVerdict::Redirects(Some(to)) => {
+                        self.moved(metadata, url, to).await
+                    }
+                    _ => None,
+                };
+                step.exchanges.extend(http.exchanges());
+                judge(url, &answer, plan, moved.as_ref())
+            }
             Err(error) => {
                 let proxy = self.doctor.proxy_for(url);
                 let side = ResponsibleParty::AuthorizationServer;
@@ -53,6 +67,40 @@ impl Diagnosis<'_> {
             }
         }));
     }
+
+    /// The metadata with the final URLs, where the token endpoint `from` redirects to `to`: the registration
+    /// endpoint may have moved there as well. `None` where `to` can't be used.
+    async fn moved(
+        &self,
+        metadata: &ServerMetadata,
+        from: &Url,
+        to: &Url,
+    ) -> Option<ServerMetadata> {
+        let moved = metadata.clone().with_moved_endpoint(from, to)?;
+        let Some(registration) = &metadata.registration_endpoint else {
+            return Some(moved);
+        };
+        let options = RequestOptions::authorization_server(&self.key().server);
+        let target = redirect_target(&self.doctor.parts.http, registration, options).await;
+        let target = target.filter(|target| target.origin() == to.origin());
+        let both =
+            target.and_then(|target| moved.clone().with_moved_endpoint(registration, &target));
+        Some(both.unwrap_or(moved))
+    }
+}
+
+/// Where an endpoint redirects a GET to.
+async fn redirect_target(
+    http: &dyn HttpClient,
+    endpoint: &Url,
+    options: RequestOptions,
+) -> Option<Url> {
+    let request = Request::get(endpoint.as_str()).body(Bytes::new()).ok()?;
+    let answer = http.open(request, options).await.ok()?;
+    let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
+    let mut target = endpoint.join(location).ok()?;
+    target.set_query(None);
+    answer.status().is_redirection().then_some(target)
 }
 
 /// A client whose method is not in the list. That the list leaves out `none` says little: many servers
@@ -100,12 +148,12 @@ fn impossible_proof(metadata: &ServerMetadata) -> Option<Finding> {
     Some(found.contact_operator("the authorization server"))
 }
 
-/// What the answer means for the login of `plan`.
+/// What the answer means for the login of `plan`; `moved` has the final URLs of endpoints that redirect.
 fn judge(
     url: &Url,
     answer: &TokenEndpointAnswer,
     plan: &LoginPlan,
-    metadata: &ServerMetadata,
+    moved: Option<&ServerMetadata>,
 ) -> Option<Finding> {
     let (shown, status) = (redacted_url(url), answer.status.as_u16());
     let found = |what: String| Finding::new(Code::TokenEndpointFails, what);
@@ -123,11 +171,11 @@ fn judge(
             let what = format!(
                 "`{shown}` redirects a token request{place}: a code and a secret follow no redirect"
             );
-            let moved = to
-                .as_ref()
-                .and_then(|to| metadata.clone().with_moved_endpoint(url, to));
             match moved {
-                Some(moved) => found(what).hint(moved.endpoint_settings()),
+                Some(moved) => {
+                    let to = to.as_ref().unwrap_or(url);
+                    found(what).with_hints(&moved_endpoint_hints(moved, url, to))
+                }
                 None => fails(what),
             }
             .contact_operator(operator)

@@ -11,7 +11,7 @@ use hallpass_core::{
     HttpError,
     http::{Chunks, HttpErrorKind, RequestOptions},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use url::Url;
 
 use crate::failure;
@@ -29,6 +29,7 @@ pub(crate) struct LimitedBody {
     announced: Option<u64>,
     received: u64,
     total: Option<Pin<Box<Sleep>>>,
+    /// While the reader waits for a chunk. A reader that asks for none keeps no server from its time.
     idle: Option<Pin<Box<Sleep>>>,
 }
 
@@ -39,9 +40,6 @@ impl LimitedBody {
         total: Option<Instant>,
         url: Url,
     ) -> Self {
-        let idle = policy
-            .idle_timeout
-            .and_then(|limit| Instant::now().checked_add(limit));
         Self {
             announced: response.content_length(),
             incoming: Some(Box::pin(response.bytes_stream())),
@@ -49,7 +47,7 @@ impl LimitedBody {
             url,
             received: 0,
             total: total.map(|deadline| Box::pin(sleep_until(deadline))),
-            idle: idle.map(|deadline| Box::pin(sleep_until(deadline))),
+            idle: None,
         }
     }
 
@@ -90,11 +88,7 @@ impl Chunks for LimitedBody {
                 if size > this.policy.body_cap {
                     return this.fail(HttpErrorKind::BodyTooLarge);
                 }
-                if let (Some(idle), Some(limit)) = (&mut this.idle, this.policy.idle_timeout)
-                    && let Some(deadline) = Instant::now().checked_add(limit)
-                {
-                    idle.as_mut().reset(deadline);
-                }
+                this.idle = None;
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -107,13 +101,61 @@ impl Chunks for LimitedBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                if let Some(idle) = &mut this.idle
-                    && idle.as_mut().poll(context).is_ready()
-                {
-                    return this.fail(HttpErrorKind::Timeout);
+                if let Some(limit) = this.policy.idle_timeout {
+                    let idle = this.idle.get_or_insert_with(|| Box::pin(sleep(limit)));
+                    if idle.as_mut().poll(context).is_ready() {
+                        return this.fail(HttpErrorKind::Timeout);
+                    }
                 }
                 Poll::Pending
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use hallpass_core::{ServerUrl, http::Body};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// What a test sends.
+    struct Pieces(mpsc::Receiver<&'static str>);
+
+    impl Stream for Pieces {
+        type Item = Result<&'static str, Infallible>;
+
+        fn poll_next(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Self::Item>> {
+            self.0.poll_recv(context).map(|piece| piece.map(Ok))
+        }
+    }
+
+    #[tokio::test]
+    async fn time_in_which_the_reader_pauses_is_not_idle() {
+        let idle = Duration::from_millis(100);
+        let (server, pieces) = mpsc::channel(1);
+        let response = http::Response::new(reqwest::Body::wrap_stream(Pieces(pieces)));
+        let mcp = ServerUrl::parse("https://mcp.test").unwrap();
+        let options = RequestOptions {
+            idle_timeout: Some(idle),
+            ..RequestOptions::mcp(&mcp)
+        };
+        let body = LimitedBody::new(response.into(), options, None, mcp.url().clone());
+        let mut body = Body::new(body);
+        server.send("one").await.unwrap();
+        assert_eq!(body.chunk().await.unwrap().unwrap(), "one");
+        tokio::time::sleep(2 * idle).await;
+        // The reader asks before the server says more.
+        let (chunk, sent) = tokio::join!(body.chunk(), server.send("two"));
+        sent.unwrap();
+        assert_eq!(chunk.unwrap().unwrap(), "two");
+        let error = body.chunk().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, HttpClient, HttpError, Remedy, RequestSecrets,
+    BoxFuture, HttpClient, HttpError, Remedy, RequestSecrets, ServerUrl,
     http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -199,11 +199,8 @@ impl Client {
             if let Some(proxy) = proxy.filter(|proxy| proxy.resolves_here())
                 && url.host_str() == Some(proxy.host())
             {
-                return Err(refuse(AddressRefused {
-                    host: proxy.host().to_owned(),
-                    address: None,
-                    class: AddressClass::Reserved,
-                }));
+                let class = AddressClass::Reserved;
+                return Err(refuse(AddressRefused::new(proxy.host(), None, class)));
             }
         }
         // Below us such an address is taken for a name that no certificate can be for.
@@ -267,6 +264,11 @@ impl HttpClient for Client {
 
     fn attaches_secrets(&self) -> bool {
         true
+    }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        let is_proxied = self.0.proxy.proxy_for(server.url()).is_some();
+        self.0.policy.check_navigation(url, server, is_proxied)
     }
 }
 

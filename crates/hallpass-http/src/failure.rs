@@ -32,7 +32,11 @@ pub(crate) fn from_request(
     } else if is_connect && error.is_timeout() {
         HttpErrorKind::ConnectTimeout
     } else if error.is_dns() {
-        HttpErrorKind::Resolve
+        // All but one kind of proxy resolve the server's name themselves: it is the proxy's that is unknown.
+        match proxy.filter(|proxy| !proxy.resolves_here()) {
+            Some(_) => HttpErrorKind::Connect,
+            None => HttpErrorKind::Resolve,
+        }
     } else if let Some(tls) = find::<rustls::Error>(&error)
         && (is_connect || refuses_client(tls))
     {
@@ -49,7 +53,11 @@ pub(crate) fn from_request(
         HttpErrorKind::Interrupted
     };
     let outer = HttpError::new(kind, target, url);
-    match proxy.filter(|_| matches!(kind, HttpErrorKind::Resolve | HttpErrorKind::Connect)) {
+    let is_on_the_way = matches!(
+        kind,
+        HttpErrorKind::Resolve | HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout
+    );
+    match proxy.filter(|_| is_on_the_way) {
         Some(proxy) => outer.with_source(ViaProxy {
             proxy: proxy.to_string(),
             cause: Cause(error.without_url()),

@@ -11,7 +11,9 @@
 //! - Headers of one origin never reach another; redirects are followed on the same origin only, and
 //!   where the request's policy says so (RFC 9110 §15.4).
 //! - What a server's metadata names must be on the public internet or on a network of that server's
-//!   own class ([`AddressClass`]); the address that was judged is the one that is connected to.
+//!   own class ([`AddressClass`]); the address that was judged is the one that is connected to. Where a
+//!   browser is sent is judged by the text of its URL
+//!   ([`check_navigation`](hallpass_core::HttpClient::check_navigation)).
 //! - Bodies are capped after decompression; connecting, the response's head, each pause and the
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
@@ -32,6 +34,20 @@
 //!
 //! TLS is `ring`'s. [`HttpConfig::crypto_provider`] takes another of rustls's providers. Its type is rustls's
 //! and is [exported](CryptoProvider) from here: another version of rustls is another version of this crate.
+//!
+//! # Readers that pause, and servers that flood
+//!
+//! A body is read from the network only as its reader asks for it, and the time in which the reader asks
+//! for nothing counts as no pause of the server. A paused HTTP/2 stream keeps 128 KiB at most. The
+//! connection has room for 320 of them, so that they do not stop its other streams.
+//!
+//! These end an HTTP/2 request or its connection: a list of more than 16 KiB of header fields, more than
+//! five CONTINUATION frames without an end, 100 empty DATA frames, many small DATA frames that are not
+//! read, `RST_STREAM`, and frames that a server must not send. The HTTP/2 library has no limit for frames
+//! that it answers or skips: PING, SETTINGS, PRIORITY, unknown frames and 1xx responses. It keeps none of
+//! them, and reads no more while the server does not read its answers. Here the time limits of the request
+//! hold: the whole of a metadata, token or registration request ends after 30 seconds, an MCP request when
+//! its head or its next chunk does not come.
 //!
 //! # What it does not do
 //!
@@ -65,7 +81,6 @@
 //! # }
 //! ```
 
-mod address;
 mod body;
 mod client;
 mod config;
@@ -79,13 +94,13 @@ mod redirect;
 mod resolver;
 mod trust;
 
-pub use address::AddressClass;
 pub use client::Client;
 pub use config::{HttpConfig, HttpConfigError};
 pub use failure::{HandshakeError, HandshakeFault};
+/// What the address policy judges by, and what it refuses.
+pub use hallpass_core::{AddressClass, AddressRefused};
 pub use identity::{ClientIdentity, ClientIdentityError};
 pub use origin::{Origin, OriginError, OriginHeaders};
-pub use policy::AddressRefused;
 pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};

@@ -16,20 +16,11 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl};
+use hallpass_core::{AddressClass, AddressRefused, ServerUrl};
 use tokio::time::timeout;
-use url::{Host, Url};
+use url::Url;
 
-use crate::{AddressClass, Origin, Resolver};
-
-/// Names that lead to a cloud's instance metadata. A proxy would resolve them for us.
-const METADATA_NAMES: [&str; 5] = [
-    "metadata.google.internal",
-    "metadata.goog",
-    "metadata",
-    "instance-data",
-    "instance-data.ec2.internal",
-];
+use crate::{Origin, Resolver};
 
 /// The policy of one client.
 #[derive(Debug)]
@@ -63,12 +54,11 @@ impl Reach {
 
     /// Judges what the URL alone tells: IP literals and names with a fixed meaning.
     pub(crate) fn judge_url(self, url: &Url) -> Result<(), AddressRefused> {
-        match class_by_text(url) {
-            Some(class) if !self.covers(class) => Err(AddressRefused {
-                host: url.host_str().unwrap_or_default().to_owned(),
-                address: None,
-                class,
-            }),
+        match AddressClass::from_url(url) {
+            Some(class) if !self.covers(class) => {
+                let host = url.host_str().unwrap_or_default();
+                Err(AddressRefused::new(host, None, class))
+            }
             _ => Ok(()),
         }
     }
@@ -108,9 +98,27 @@ impl AddressPolicy {
         })
     }
 
+    /// Judges whether a user's browser may be sent to `url`, which `server` or its metadata names. The
+    /// server's class is what its own requests have shown so far.
+    pub(crate) fn check_navigation(
+        &self,
+        url: &Url,
+        server: &ServerUrl,
+        is_proxied: bool,
+    ) -> Result<(), AddressRefused> {
+        let origin = Origin::from_url(url);
+        if origin.is_some_and(|origin| self.configured.contains(&origin)) {
+            return Ok(());
+        }
+        let class = self.known_class(server.url(), is_proxied);
+        class
+            .unwrap_or(AddressClass::Public)
+            .check_navigation(url, server)
+    }
+
     /// The class of a server's network, or the name that has to be looked up for it.
     fn known_class(&self, server: &Url, is_proxied: bool) -> Result<AddressClass, String> {
-        if let Some(class) = class_by_text(server) {
+        if let Some(class) = AddressClass::from_url(server) {
             return Ok(class);
         }
         // The proxy knows where the name leads.
@@ -159,12 +167,9 @@ impl AddressPolicy {
             }
         }
         match refused {
-            Some((address, class)) if allowed.is_empty() => Err(AddressRefused {
-                host: host.to_owned(),
-                address: Some(address),
-                class,
+            Some((address, class)) if allowed.is_empty() => {
+                Err(AddressRefused::new(host, Some(address), class).into())
             }
-            .into()),
             _ => Ok(allowed),
         }
     }
@@ -205,20 +210,6 @@ fn common_class(addresses: &[IpAddr]) -> AddressClass {
         .unwrap_or(AddressClass::Public)
 }
 
-/// The class of a host that needs no lookup.
-fn class_by_text(url: &Url) -> Option<AddressClass> {
-    if hallpass_core::is_loopback(url) {
-        return Some(AddressClass::Loopback);
-    }
-    match url.host()? {
-        Host::Ipv4(address) => Some(AddressClass::from_ip(address.into())),
-        Host::Ipv6(address) => Some(AddressClass::from_ip(address.into())),
-        Host::Domain(name) => METADATA_NAMES
-            .contains(&plain_name(name).as_str())
-            .then_some(AddressClass::CloudMetadata),
-    }
-}
-
 fn plain_name(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
@@ -253,52 +244,6 @@ impl reqwest::dns::Resolve for PolicyResolver {
             let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(found) as reqwest::dns::Addrs)
         })
-    }
-}
-
-/// A target that the address policy refuses.
-///
-/// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
-/// kind `AddressRefused`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{host}` {}is a {class} address{}",
-    .address.map(|address| format!("resolves to {address}, which ")).unwrap_or_default(),
-    if .class.is_never_allowed() { "" } else { ", and the MCP server that names it is not on such a one" },
-)]
-pub struct AddressRefused {
-    pub(crate) host: String,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) class: AddressClass,
-}
-
-impl AddressRefused {
-    /// The host as the URL names it.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The address that the host's name led to; `None` when the host itself decides.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-
-    /// Which kind of network it would have led into.
-    pub fn class(&self) -> AddressClass {
-        self.class
-    }
-}
-
-impl Diagnostic for AddressRefused {
-    fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        vec![Hint::text(format!(
-            "if `{}` is meant to be used, name its origin in the settings",
-            self.host
-        ))]
     }
 }
 

@@ -26,6 +26,15 @@ pub(crate) struct Pools {
 /// How long a connection is kept for the next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What of one HTTP/2 stream may be under way that its reader has not asked for, and what of all streams of
+/// a connection. A reader may pause; the others go on as long as the paused streams do not fill the
+/// connection's window: 320 of them do.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 320 * STREAM_WINDOW;
+
+/// The largest header list of an HTTP/2 response. A connection that sends four times as much is closed.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+
 impl Pools {
     pub(crate) fn new(
         template: &Template,
@@ -147,6 +156,9 @@ impl Template {
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(self.user_agent.clone())
             .connect_timeout(self.connect_timeout)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(MAX_HEADER_LIST)
             .http2_keep_alive_interval(self.keep_alive)
             .http2_keep_alive_timeout(self.keep_alive)
             // Shorter than servers keep theirs: a request on a connection that the server is just

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use hallpass_core::{CallbackSetting, quote};
+use hallpass_core::{CallbackSetting, Issuer, quote};
 use tokio::net::TcpListener;
 use url::{Host, Url};
 
@@ -13,6 +13,9 @@ use crate::{LoginError, LoginErrorKind};
 
 /// How many ports are tried until one is free on both addresses of `localhost`.
 const MAX_LOCALHOST_TRIES: usize = 16;
+
+/// The first dynamic port (RFC 6335 §6).
+const FIRST_DYNAMIC_PORT: u16 = 49_152;
 
 /// The host of a loopback redirect URI, in the three spellings that browsers and servers know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +62,34 @@ impl CallbackAddress {
         if setting.port == Some(0) {
             return refuse("the callback port 0 is not a fixed port".to_owned());
         }
-        let probe = Url::parse(&format!("http://127.0.0.1{}", setting.path));
+        let path = setting.path.as_deref();
+        let path = path.unwrap_or(CallbackSetting::DEFAULT_PATH);
+        let probe = Url::parse(&format!("http://127.0.0.1{path}"));
         let fits = probe.is_ok_and(|url| {
-            url.path() == setting.path && url.query().is_none() && url.fragment().is_none()
+            url.path() == path && url.query().is_none() && url.fragment().is_none()
         });
         if !fits {
             return refuse(format!(
                 "the callback path `{}` is not the path of a URL: it begins with a slash and is \
                  percent-encoded",
-                quote(&setting.path)
+                quote(path)
             ));
         }
         Ok(Self {
             host,
             port: setting.port,
-            path: setting.path.clone(),
+            path: path.to_owned(),
         })
+    }
+
+    /// The address for a client that registers itself with `issuer`. Unless the user set the path, each
+    /// issuer has its own, so that a callback by another issuer's redirect URI is not taken for its
+    /// (RFC 9700 §4.4.2.2).
+    pub(crate) fn of_registration(mut self, setting: &CallbackSetting, issuer: &Issuer) -> Self {
+        if setting.path.is_none() {
+            self.path.extend(["/", &issuer.short_digest()]);
+        }
+        self
     }
 
     /// The address that a registration's redirect URI names, if it is one of ours.
@@ -157,6 +172,12 @@ impl CallbackAddress {
             Some(port) => self.redirect_uri(port),
             None => format!("http://{}{}", self.host.as_str(), self.path),
         }
+    }
+
+    /// The redirect URI that a login would have: with the fixed port, else with one of those that systems
+    /// give out.
+    pub(crate) fn likely_redirect_uri(&self) -> String {
+        self.redirect_uri(self.port.unwrap_or(FIRST_DYNAMIC_PORT))
     }
 
     fn redirect_uri(&self, port: u16) -> String {

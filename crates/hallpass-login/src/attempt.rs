@@ -52,7 +52,7 @@ impl Login<'_> {
             pending: &pending,
             browser_request,
             server,
-            consent_hints: consent_hints(plan),
+            consent_hints: plan.consent_hints(),
             timeout_hints: self.timeout_hints(plan, &client.registration, &pending),
         };
         if self.inputs().scopes_instead(plan).is_some() {
@@ -167,7 +167,7 @@ impl Login<'_> {
         registration: &Registration,
         pending: &PendingAuthorization,
     ) -> Vec<Hint> {
-        let mut hints = consent_hints(plan);
+        let mut hints = plan.consent_hints();
         if self.inputs().scopes_instead(plan).is_some() {
             hints.extend(
                 [
@@ -294,7 +294,7 @@ impl Login<'_> {
                     "{issuer} does not accept the redirect URI {} of the client `{id}`",
                     pending.redirect_uri()
                 ),
-                refused.hints(&self.request.settings.callback.host),
+                self.redirect_uri_hints(refused, registration.origin),
             ),
         };
         LoginError::new(LoginErrorKind::Request, what)
@@ -309,20 +309,6 @@ impl Login<'_> {
         );
         LoginError::new(LoginErrorKind::Request, what).with_cause(error)
     }
-}
-
-/// What to do where the page that asks for consent has no way back.
-fn consent_hints(plan: &LoginPlan) -> Vec<Hint> {
-    if !plan.asks_for_consent() {
-        return Vec::new();
-    }
-    vec![
-        Hint::setting("authorize_parameters", Some("prompt=")),
-        Hint::text(
-            "the sign-in asked for consent again (`prompt=consent`), for `offline_access`; that setting \
-             leaves it out, for a server where only an administrator consents",
-        ),
-    ]
 }
 
 /// Why the browser may not have come back.

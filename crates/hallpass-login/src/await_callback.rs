@@ -49,15 +49,32 @@ pub(crate) enum CallbackOutcome {
 }
 
 impl AwaitCallback<'_> {
-    /// Opens the browser and waits. Stray requests are answered and change nothing. `device` is the
+    /// Opens the browser and waits. Stray requests are answered and change nothing; the first is an event,
+    /// and at the end their number. `device` is the
     /// device grant beside the browser, which needs no callback. `refused` ends when the authorization
     /// endpoint shows an error page: where the user can still finish the login, that is the reason of
     /// the timeout.
     pub(crate) async fn run(
         &self,
         callbacks: &mut CallbackServer,
+        device: Option<BoxFuture<'_, Result<Option<TokenResponse>, LoginError>>>,
+        refused: BoxFuture<'_, PageRefusal>,
+    ) -> Result<CallbackOutcome, LoginError> {
+        let mut strays = 0;
+        let outcome = self.wait(callbacks, device, refused, &mut strays).await;
+        if strays > 1 {
+            let event = LoginEvent::Strays { count: strays };
+            self.host.interaction.event(event);
+        }
+        outcome
+    }
+
+    async fn wait(
+        &self,
+        callbacks: &mut CallbackServer,
         mut device: Option<BoxFuture<'_, Result<Option<TokenResponse>, LoginError>>>,
         refused: BoxFuture<'_, PageRefusal>,
+        strays: &mut u64,
     ) -> Result<CallbackOutcome, LoginError> {
         let interaction = &*self.host.interaction;
         interaction.event(LoginEvent::OpenUrl(self.browser_request));
@@ -90,8 +107,11 @@ impl AwaitCallback<'_> {
                         }
                         Err(error) => {
                             callback.responder.send(Page::Stray(http::StatusCode::BAD_REQUEST));
-                            let reason = error.to_string();
-                            interaction.event(LoginEvent::Stray { reason: &reason });
+                            *strays += 1;
+                            if *strays == 1 {
+                                let reason = error.to_string();
+                                interaction.event(LoginEvent::Stray { reason: &reason });
+                            }
                         }
                     }
                 }

@@ -1,6 +1,6 @@
 //! The authorizer: a user in a browser.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
@@ -10,7 +10,7 @@ use hallpass_discovery::MetadataSource;
 use hallpass_session::Ports;
 
 use crate::{
-    Interaction, LoginError, LoginEvent, LoginWarning,
+    Interaction, LoginError, LoginErrorKind, LoginEvent, LoginWarning,
     login::{FailedAttempt, Host, Login},
 };
 
@@ -75,8 +75,14 @@ impl BrowserLogin {
         let login = Login::start(&self.0, request).await?;
         let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
+        let mut is_confirmed = false;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
+            if !is_confirmed {
+                login.inputs().check_addresses(&*self.0.ports.http)?;
+                login.confirm_token_host(&plan).await?;
+                is_confirmed = true;
+            }
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
                 Err(FailedAttempt::Failed(error)) => return Err(*error),
@@ -114,12 +120,18 @@ impl BrowserLogin {
         if discovered.source == MetadataSource::Guessed {
             interaction.event(LoginEvent::Warning(LoginWarning::GuessedEndpoints));
         }
+        if self.0.device_grant && !login.inputs().offers_device_grant() {
+            let issuer = discovered.server.issuer.clone();
+            let warning = LoginWarning::NoDeviceGrant { issuer };
+            interaction.event(LoginEvent::Warning(warning));
+        }
         scopes
     }
 }
 
 impl BrowserLoginBuilder {
-    /// How long the user may take from the moment the browser is asked to open.
+    /// How long the user may take from the moment the browser is asked to open. So long the login also waits
+    /// for another process that asks the user already.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
         self
@@ -165,7 +177,27 @@ impl Authorizer for BrowserLogin {
         Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
 
-    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, ()> {
-        self.0.interaction.waits_for_process(holder)
+    /// The user has as much time for the sign-in of another process as for one of this login.
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, AuthorizeError> {
+        let shown = self.0.interaction.waits_for_process(holder);
+        let timeout = self.0.timeout;
+        let limit = self.0.ports.clock.sleep(timeout);
+        Box::pin(async move {
+            let shown = async {
+                shown.await;
+                std::future::pending::<Infallible>().await
+            };
+            tokio::select! {
+                biased;
+                never = shown => match never {},
+                () = limit => {}
+            }
+            let holder = holder.unwrap_or("another process");
+            let what = format!(
+                "{holder} asks the user to sign in, and that was not finished within {} s",
+                timeout.as_secs()
+            );
+            LoginError::new(LoginErrorKind::Timeout, what).into()
+        })
     }
 }

@@ -112,16 +112,18 @@ impl ClientCandidates<'_> {
         ours.then_some(registration)
     }
 
-    /// The callback address of an earlier registration that can be reused, or why it can't.
+    /// The callback address of an earlier registration that can be reused, or why it can't. Earlier
+    /// versions registered the same path with each issuer.
     fn reusable_address(
         &self,
         registration: &Registration,
     ) -> Result<CallbackAddress, ReregistrationReason> {
+        let issuers = self.registration_callback();
         let address = registration
             .redirect_uri
             .as_deref()
             .and_then(CallbackAddress::from_redirect_uri)
-            .filter(|address| address.matches(self.callback))
+            .filter(|address| address.matches(&issuers) || address.matches(self.callback))
             .ok_or(ReregistrationReason::CallbackChanged)?;
         if registration
             .secret_expires_at
@@ -143,6 +145,12 @@ impl ClientCandidates<'_> {
             return Err(ReregistrationReason::Grants);
         }
         Ok(address)
+    }
+
+    /// The callback address of a client that registers itself.
+    pub(crate) fn registration_callback(&self) -> CallbackAddress {
+        let callback = self.callback.clone();
+        callback.of_registration(&self.settings.callback, &self.metadata.issuer)
     }
 
     /// Whether a registration lacks a grant that the login or its refreshes need, and that the server

@@ -44,14 +44,22 @@ pub(crate) async fn verdict(http: &dyn HttpClient, server: &ServerUrl, url: &Url
     let Some(answer) = look(http, server, url).await else {
         return Verdict::Accepted;
     };
-    let (head, mut body) = answer.into_parts();
-    if !matches!(
-        head.status,
-        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
-    ) {
+    let (head, body) = answer.into_parts();
+    if !may_refuse(head.status) {
         let refusal = refusal_in_redirect(url, head.status, &head.headers);
         return refusal.map_or(Verdict::Accepted, Verdict::certain);
     }
+    let page = read_page(body).await;
+    verdict_of_page(head.status, &String::from_utf8_lossy(&page))
+}
+
+/// Whether a page with this status may say what is wrong with the request.
+pub(crate) fn may_refuse(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
+}
+
+/// A page, or the beginning of a longer one.
+pub(crate) async fn read_page(mut body: Body) -> Vec<u8> {
     let mut page = Vec::new();
     while let Some(Ok(chunk)) = body.chunk().await {
         page.extend_from_slice(&chunk);
@@ -59,7 +67,7 @@ pub(crate) async fn verdict(http: &dyn HttpClient, server: &ServerUrl, url: &Url
             break;
         }
     }
-    verdict_of_page(head.status, &String::from_utf8_lossy(&page))
+    page
 }
 
 impl Verdict {
@@ -87,7 +95,11 @@ pub(crate) async fn absence(
 }
 
 /// The answer to a browser's request.
-async fn look(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> Option<Response<Body>> {
+pub(crate) async fn look(
+    http: &dyn HttpClient,
+    server: &ServerUrl,
+    url: &Url,
+) -> Option<Response<Body>> {
     let request = Request::get(url.as_str())
         // What a navigation sends: some servers answer a script in another way.
         .header(header::ACCEPT, "text/html,*/*;q=0.8")
@@ -110,11 +122,11 @@ async fn look(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> Option<Re
 }
 
 /// How much of a page is read.
-const MAX_PAGE: usize = 64 * 1024;
+pub(crate) const MAX_PAGE: usize = 64 * 1024;
 
 /// What a page, or the JSON in its place, means. A 401 may be the beginning of a sign-in (RFC 4559), and a
 /// page with a form is one for the user, whatever its words are.
-fn verdict_of_page(status: StatusCode, page: &str) -> Verdict {
+pub(crate) fn verdict_of_page(status: StatusCode, page: &str) -> Verdict {
     let page = page.trim_start_matches('\u{feff}').trim().to_lowercase();
     let is_error_page = status == StatusCode::BAD_REQUEST
         && !["<form", "<input"].iter().any(|part| page.contains(part));
@@ -243,7 +255,11 @@ fn refusal_of_code(code: &str) -> Option<Refusal> {
 }
 
 /// What a redirect to a page of errors says is wrong.
-fn refusal_in_redirect(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
+pub(crate) fn refusal_in_redirect(
+    endpoint: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<Refusal> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
     let location = endpoint.join(location).ok()?;
     let mut pairs = location

@@ -114,6 +114,15 @@ impl Login<'_> {
         let clock = &self.host.ports.clock;
         let lifetime = waiting.expires_at().saturating_since(clock.now());
         let deadline = clock.monotonic().saturating_add(lifetime);
+        let pages = [
+            Some(waiting.verification_uri()),
+            waiting.verification_uri_complete(),
+        ];
+        for page in pages.into_iter().flatten() {
+            let http = &*self.host.ports.http;
+            let what = ("page for the device code", "the answer of ");
+            self.inputs().check_navigation(http, what, page)?;
+        }
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {

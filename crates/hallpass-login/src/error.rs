@@ -27,6 +27,10 @@ pub enum LoginErrorKind {
     Store,
     /// The authorization request can't be made: no endpoint, no PKCE, a reserved parameter.
     Request,
+    /// An endpoint that the metadata names is refused: the address policy lets no browser go there, or the
+    /// result of the sign-in goes to another host than the sign-in page's, and there is no user to confirm
+    /// that.
+    Endpoint,
     /// The user or the authorization server refused.
     Denied,
     /// The callback is not to be trusted: a wrong or missing `iss` (RFC 9207).
@@ -50,7 +54,8 @@ impl ErrorKind for LoginErrorKind {
             | Self::NoClient
             | Self::OtherIssuer
             | Self::Registration
-            | Self::Request => Remedy::Configure,
+            | Self::Request
+            | Self::Endpoint => Remedy::Configure,
         }
     }
 }

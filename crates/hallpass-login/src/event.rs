@@ -61,11 +61,16 @@ pub enum LoginEvent<'a> {
         /// Why.
         error: &'a LoginError,
     },
-    /// Something came to the callback port, or was pasted, that was not the answer to this login;
-    /// the login goes on.
+    /// Something came to the callback port that was not the answer to this login; the login goes on. Later
+    /// ones are only counted: any program of this machine can send as many as it likes.
     Stray {
         /// What was wrong with it.
         reason: &'a str,
+    },
+    /// The wait for the callback is over, and more than one request to its port was not the answer.
+    Strays {
+        /// How many they were, with the first.
+        count: u64,
     },
     /// A pasted text was refused; the next one is awaited.
     PasteRefused {
@@ -202,6 +207,12 @@ pub enum LoginWarning {
     /// No scopes are requested, and the authorization server is an OpenID provider, which may want
     /// `openid`. Comes before the browser opens.
     NoScopes,
+    /// The host offers the device grant (RFC 8628), and the authorization server does not. Comes before the
+    /// browser opens.
+    NoDeviceGrant {
+        /// The authorization server.
+        issuer: Issuer,
+    },
     /// Fewer scopes were granted than asked for.
     FewerScopes {
         /// Those that are missing.
@@ -231,6 +242,7 @@ impl LoginWarning {
             Self::MetadataElsewhere { .. }
             | Self::GuessedEndpoints
             | Self::NoRefreshToken { .. }
+            | Self::NoDeviceGrant { .. }
             | Self::FewerScopes { .. } => None,
         }
     }
@@ -253,6 +265,10 @@ impl fmt::Display for LoginWarning {
             ),
             Self::NoScopes => f.write_str(
                 "no scope is requested; if the sign-in page complains about that, request `openid`",
+            ),
+            Self::NoDeviceGrant { issuer } => write!(
+                f,
+                "{issuer} offers no sign-in with a code for another device (RFC 8628): sign in with a browser"
             ),
             Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use hallpass_core::{BoxError, BoxFuture, Diagnostic, Remedy, Scopes};
 use url::Url;
 
-use crate::LoginEvent;
+use crate::{LoginEvent, TokenHost};
 
 /// User interface of a login: a terminal, a window, a test.
 ///
@@ -26,6 +26,14 @@ pub trait Interaction: Send + Sync + fmt::Debug {
     /// them. The record keeps what was asked for, so that a later step-up asks for it again.
     fn choose_scopes(&self, found: Scopes) -> Scopes {
         found
+    }
+
+    /// Asks the user whether the result of the sign-in may go where `token_host` says, which may be another
+    /// operator's server than the one of the sign-in page. `None`: no user can answer, which ends the login
+    /// with the setting that answers it.
+    fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
+        let _ = token_host;
+        Box::pin(async { None })
     }
 
     /// Another process asks the user to sign in to the same account. The session waits for the result, and

@@ -7,15 +7,18 @@
 //! 2. a [plan](LoginPlan), which is pure: the client (the configured one for its own issuer alone, a
 //!    client ID metadata document, the registration of an earlier login with its redirect URI, or a new
 //!    dynamic registration), the scopes, the grants, the redirect URI;
-//! 3. a dynamic registration (RFC 7591) where the plan says so, saved before the browser opens;
-//! 4. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: the redirect
+//! 3. a look at the hosts: the address policy judges where the browser would go, and the user confirms a
+//!    token endpoint that may be another operator's than the authorization endpoint (RFC 9700 §4.4);
+//! 4. a dynamic registration (RFC 7591) where the plan says so, saved before the browser opens. Its redirect
+//!    URI has a path of its own for each issuer;
+//! 5. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: the redirect
 //!    URI names the port that is bound;
-//! 5. the browser, opened by the host's [`Interaction`];
-//! 6. the callback, by that port or pasted by a user whose browser is on another machine. Its `state` and
+//! 6. the browser, opened by the host's [`Interaction`];
+//! 7. the callback, by that port or pasted by a user whose browser is on another machine. Its `state` and
 //!    `iss` (RFC 9207) are checked before anything else in it counts. Other requests to the port are
 //!    answered and change nothing. Where the host offers it, the device grant (RFC 8628) runs at the same
 //!    time, and the first to finish wins;
-//! 7. the code exchange, with the same `resource` (RFC 8707) as before, and a
+//! 8. the code exchange, with the same `resource` (RFC 8707) as before, and a
 //!    [`Record`](hallpass_core::Record) that the session saves.
 //!
 //! [`LoginEvent`]s tell the host about each step. A [`LoginError`] says which step failed, what to do, and
@@ -68,6 +71,7 @@
 
 mod address;
 mod attempt;
+mod authorization_endpoint;
 mod await_callback;
 mod browser_login;
 mod callback_server;
@@ -88,7 +92,9 @@ mod plan;
 mod registration;
 mod scopes;
 mod token_endpoint;
+mod token_host;
 
+pub use authorization_endpoint::AuthorizationEndpointVerdict;
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
 pub use client::PlannedClient;
 pub use error::{LoginError, LoginErrorKind};
@@ -97,9 +103,14 @@ pub use event::{
 };
 pub use interaction::{Interaction, OpenError};
 pub use manual_callback::ManualCallbackError;
+pub use moved_endpoint::moved_endpoint_hints;
 pub use opener::{Desktop, open_commands};
 pub use plan::{LoginInputs, LoginPlan};
 pub use token_endpoint::{TokenEndpointAnswer, TokenEndpointVerdict};
+pub use token_host::TokenHost;
 
 /// What a host publishes to be known by a client ID metadata document.
 pub use hallpass_oauth::ClientMetadataDocument;
+
+/// What an [`AuthorizationEndpointVerdict`] holds.
+pub use hallpass_oauth::{CallbackError, CallbackErrorKind, RedirectUriRefusal};

@@ -2,11 +2,25 @@
 //! user has to name the final URLs.
 
 use bytes::Bytes;
-use hallpass_core::{Hint, Remedy, redacted_url};
+use hallpass_core::{Hint, Remedy, ServerMetadata, redacted_url};
 use http::{Request, header};
 use url::Url;
 
 use crate::{LoginError, LoginErrorKind, login::Login, token_endpoint};
+
+/// What helps where `endpoint` redirects to `target`: the endpoints of `moved`, and what to know of another
+/// server.
+pub fn moved_endpoint_hints(moved: &ServerMetadata, endpoint: &Url, target: &Url) -> Vec<Hint> {
+    let mut hints = vec![moved.endpoint_settings()];
+    if endpoint.origin() != target.origin() {
+        hints.push(Hint::text(format!(
+            "{} is another server than {}: set it only if both belong to the same operator",
+            target.origin().ascii_serialization(),
+            endpoint.origin().ascii_serialization()
+        )));
+    }
+    hints
+}
 
 impl Login<'_> {
     /// The registration or the token endpoint leads to `target`.
@@ -30,17 +44,10 @@ impl Login<'_> {
         {
             moved = moved.and_then(|metadata| metadata.with_moved_endpoint(&token, &target));
         }
-        let is_elsewhere = moved.is_some() && endpoint.origin() != target.origin();
-        let warning = is_elsewhere.then(|| {
-            Hint::text(format!(
-                "{} is another server than {}: set it only if both belong to the same operator",
-                target.origin().ascii_serialization(),
-                endpoint.origin().ascii_serialization()
-            ))
-        });
         error
-            .with_hints(moved.map(|metadata| metadata.endpoint_settings()))
-            .with_hints(warning)
+            .with_hints(moved.map_or_else(Vec::new, |moved| {
+                moved_endpoint_hints(&moved, endpoint, target)
+            }))
             .with_hint("the metadata has to name the final URLs: contact the server's operator")
     }
 

@@ -6,19 +6,22 @@
 use std::fmt;
 
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, HttpError, Record,
+    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, Hint, HttpClient, HttpError, Record,
     Registration, Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
-    record::RegistrationOrigin,
+    record::RegistrationOrigin, redacted_url,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
+use url::Url;
 
 use crate::{
-    LoginError, ReregistrationReason, TokenEndpointAnswer,
+    AuthorizationEndpointVerdict, LoginError, LoginErrorKind, ReregistrationReason,
+    TokenEndpointAnswer,
     address::CallbackAddress,
+    authorization_endpoint,
     client::{ClientCandidates, DEVICE_CODE, PlannedClient},
-    client_check::{self, Verdict},
     scopes, token_endpoint,
+    token_host::TokenHost,
 };
 
 /// The `prompt` that offline access takes (`OpenID` Connect Core §11).
@@ -68,7 +71,10 @@ pub struct LoginPlan {
     pub device_grant: bool,
     /// Whether the tokens will be bound to a key (RFC 9449).
     pub dpop: bool,
-    /// The callback address of the setting.
+    /// Where the result of the sign-in goes, if that may be another operator's server than the sign-in
+    /// page and the user has not named its issuer: the user is asked first.
+    pub token_host: Option<TokenHost>,
+    /// The callback address of the setting, or of a client that registers itself.
     pub(crate) callback: CallbackAddress,
     /// The callback address of a reused registration.
     pub(crate) registered_callback: Option<CallbackAddress>,
@@ -95,6 +101,58 @@ impl LoginInputs<'_> {
         self.plan_again(scopes, None)
     }
 
+    /// Judges by the address policy of `http` where the browser would be sent.
+    ///
+    /// # Errors
+    ///
+    /// When the authorization endpoint leads into another network than the MCP server's, and the user
+    /// has not named it: the error of the login itself.
+    pub fn check_addresses(&self, http: &dyn HttpClient) -> Result<(), LoginError> {
+        match &self.discovered.server.authorization_endpoint {
+            Some(url) => {
+                let what = ("authorization endpoint", "the metadata of ");
+                self.check_navigation(http, what, url)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The same for any page: what it is, and what of the authorization server names it.
+    pub(crate) fn check_navigation(
+        &self,
+        http: &dyn HttpClient,
+        (what, named_by): (&str, &str),
+        url: &Url,
+    ) -> Result<(), LoginError> {
+        let mut named = self.settings.named_urls();
+        if named.any(|named| named.origin() == url.origin()) {
+            return Ok(());
+        }
+        http.check_navigation(url, self.server).map_err(|refused| {
+            let (server, metadata) = (self.server, &self.discovered.server);
+            let issuer = &metadata.issuer;
+            let what = format!(
+                "no sign-in to {server}: no browser is sent to the {what} {}, which {named_by}{issuer} \
+                 names",
+                redacted_url(url)
+            );
+            // Without its value: what the user sets is allowed, and a hostile server may have named it.
+            let setting = if issuer.url().origin() == url.origin() {
+                "issuer"
+            } else {
+                "endpoints"
+            };
+            LoginError::new(LoginErrorKind::Endpoint, what)
+                .with_hint(Hint::setting(setting, None))
+                .with_hint(format!(
+                    "what a user sets is always allowed: set it only if `{}` is right, for the server \
+                     may be hostile",
+                    refused.host()
+                ))
+                .with_source(refused)
+        })
+    }
+
     /// The plan after an attempt that showed that the registration can't be used.
     pub(crate) fn plan_again(
         &self,
@@ -114,10 +172,15 @@ impl LoginInputs<'_> {
             now: self.now,
         };
         let (client, registered_callback) = candidates.choose(reregister)?;
+        let callback = match &client {
+            PlannedClient::Configured(_) => configured.clone(),
+            _ => candidates.registration_callback(),
+        };
         Ok(LoginPlan {
             client,
-            callback: configured,
+            callback,
             registered_callback,
+            token_host: self.unconfirmed_token_host(),
             prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
@@ -153,7 +216,7 @@ impl LoginInputs<'_> {
     }
 
     /// Whether the host wants the device grant and the server has it.
-    fn offers_device_grant(&self) -> bool {
+    pub(crate) fn offers_device_grant(&self) -> bool {
         let metadata = &self.discovered.server;
         let is_listed =
             metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
@@ -186,6 +249,11 @@ impl LoginInputs<'_> {
         scopes::instead_of_none(&plan.scopes, self.settings, &self.discovered.server)
     }
 
+    /// Whether a login begins again with scopes, where a request of `plan` is an `invalid_scope`.
+    pub fn has_scopes_instead(&self, plan: &LoginPlan) -> bool {
+        self.scopes_instead(plan).is_some()
+    }
+
     /// The authorization request of a client (RFC 6749 §4.1.1).
     pub(crate) fn authorization_request<'r>(
         &'r self,
@@ -205,29 +273,31 @@ impl LoginInputs<'_> {
         }
     }
 
-    /// Asks the authorization endpoint, in the way a browser would, whether it accepts a registration
-    /// and its redirect URI. No grant is requested: the user would have to sign in for it.
+    /// Sends the authorization request of a login with this client, in the way a browser would, and reads
+    /// what it would show. No grant is requested: the user would have to sign in for it. A client without
+    /// a redirect URI of its own is asked for with the one of the settings.
     ///
-    /// `None` where the endpoint can't be asked: without an endpoint, a redirect URI or S256, and
-    /// where requests have to be pushed.
-    pub async fn is_registration_accepted(
+    /// `None` where the endpoint can't be asked: without an endpoint or S256, and where requests have to
+    /// be pushed.
+    pub async fn ask_authorization_endpoint(
         &self,
         registration: &Registration,
         http: &dyn HttpClient,
         entropy: &dyn Entropy,
-    ) -> Option<bool> {
+    ) -> Option<AuthorizationEndpointVerdict> {
         let metadata = &self.discovered.server;
         if metadata.require_pushed_authorization_requests {
             return None;
         }
-        let redirect_uri = registration.redirect_uri.as_deref()?;
+        let callback = CallbackAddress::from_setting(&self.settings.callback).ok()?;
+        let planned = callback.likely_redirect_uri();
+        let redirect_uri = registration.redirect_uri.as_deref().unwrap_or(&planned);
         let scopes = self.scopes();
         let extra = self.parameters(self.prompt(&scopes).as_deref());
         let id = &registration.client_id;
         let request = self.authorization_request(id, redirect_uri, &scopes, &extra);
         let pending = request.begin(entropy).ok()?;
-        let verdict = client_check::verdict(http, self.server, pending.url()).await;
-        Some(!matches!(verdict, Verdict::Refused { .. }))
+        Some(authorization_endpoint::ask(http, self.server, &pending).await)
     }
 
     /// Posts to the token endpoint what the login of `plan` would, with a code that was not issued, and
@@ -255,9 +325,24 @@ impl LoginPlan {
     }
 
     /// Whether the authorization server shall ask for consent again.
-    pub(crate) fn asks_for_consent(&self) -> bool {
+    pub fn asks_for_consent(&self) -> bool {
         let prompt = self.prompt.as_deref().unwrap_or_default();
         prompt.split(' ').any(|word| word == CONSENT)
+    }
+
+    /// What helps where the page that asks for consent has no way back; none where the login does not ask
+    /// for it.
+    pub fn consent_hints(&self) -> Vec<Hint> {
+        if !self.asks_for_consent() {
+            return Vec::new();
+        }
+        vec![
+            Hint::setting("authorize_parameters", Some("prompt=")),
+            Hint::text(
+                "the sign-in asks for consent again (`prompt=consent`), for `offline_access`; that setting \
+                 leaves it out, for a server where only an administrator consents",
+            ),
+        ]
     }
 
     /// The address to listen on.
@@ -299,7 +384,11 @@ impl fmt::Display for LoginPlan {
         } else {
             "bearer"
         };
-        write!(f, "tokens: {tokens}")
+        write!(f, "tokens: {tokens}")?;
+        match &self.token_host {
+            Some(token_host) => write!(f, "\nasks first: {token_host}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Dynamic registration (RFC 7591).
 
 use hallpass_core::{
-    Diagnostic as _, Hint, Registration, Remedy, Scopes, ServerSettings, TokenEndpointAuthMethod,
+    CallbackSetting, Diagnostic as _, Hint, Registration, Remedy, Scopes, ServerSettings,
+    TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 use hallpass_oauth::{
-    AvailableCredentials, RegistrationError, RegistrationPart, RegistrationRequest, negotiate,
-    registration_from_http,
+    AvailableCredentials, RedirectUriRefusal, RegistrationError, RegistrationPart,
+    RegistrationRequest, negotiate, registration_from_http,
 };
 use http::StatusCode;
 use url::Url;
@@ -50,10 +51,9 @@ impl Login<'_> {
         let registration = registration.map_err(|error| {
             let what = format!("{issuer} did not register the client");
             if let Some(refused) = error.redirect_uri_refusal() {
-                let host = &self.request.settings.callback.host;
                 return LoginError::new(LoginErrorKind::Registration, what)
                     .with_remedy(error.remedy())
-                    .with_hints(refused.hints(host))
+                    .with_hints(self.redirect_uri_hints(refused, RegistrationOrigin::Dynamic))
                     .with_source(error);
             }
             let guess = self.guess_hints();
@@ -75,6 +75,25 @@ impl Login<'_> {
             listener,
             is_reused: false,
         })
+    }
+
+    /// What to set where the server does not accept the redirect URI of a client.
+    pub(crate) fn redirect_uri_hints(
+        &self,
+        refused: RedirectUriRefusal,
+        origin: RegistrationOrigin,
+    ) -> Vec<Hint> {
+        let callback = &self.request.settings.callback;
+        let mut hints = refused.hints(&callback.host);
+        // A server may know the path that clients commonly have, and no other.
+        if refused == RedirectUriRefusal::Unknown
+            && origin == RegistrationOrigin::Dynamic
+            && callback.path.is_none()
+        {
+            let usual = Hint::setting("callback.path", Some(CallbackSetting::DEFAULT_PATH));
+            hints.insert(hints.len().saturating_sub(1), usual);
+        }
+        hints
     }
 
     /// Registers, and asks for less where the server refuses the metadata (RFC 7591 §3.2.2).

@@ -6,7 +6,10 @@ use hallpass_core::{
     HttpClient, HttpError, ServerUrl,
     http::{HttpErrorKind, Redirects, RequestOptions, RequestTarget},
 };
-use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{AUTHORIZATION, LOCATION},
+};
 use url::Url;
 
 use crate::{
@@ -93,11 +96,12 @@ impl Endpoint {
         let mut followed = 0;
         loop {
             let hop = hop(request, &url, authorization)?;
+            let has_token = hop.headers().contains_key(AUTHORIZATION);
             let options = self.options_for(request);
             let response = self.http.open_with_secrets(hop, options).await?;
             authorization.record_response(&url, response.headers());
             if !is_redirect(response.status()) {
-                return Ok(Response::new(response, url));
+                return Ok(Response::new(response, url, request, has_token));
             }
             let next = target(response.status(), response.headers(), &url, followed)?;
             tracing::debug!(status = %response.status(), from = url.path(), to = next.path(), "following a redirect");

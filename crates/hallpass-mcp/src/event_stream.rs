@@ -45,6 +45,17 @@ impl EventStream {
 
     /// As [`next`](Self::next), for implementing a `Stream`.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        self.poll_next_when(context, |_, _| Poll::Ready(()))
+    }
+
+    /// As [`poll_next`](Self::poll_next), for a caller that limits how much memory many streams take
+    /// together, as [`Response::read_when`](crate::Response::read_when) does: `may_read` is polled with
+    /// the number of bytes that are held of the next event.
+    pub fn poll_next_when(
+        &mut self,
+        context: &mut Context<'_>,
+        mut may_read: impl FnMut(&mut Context<'_>, usize) -> Poll<()>,
+    ) -> Poll<Option<Result<Event, Error>>> {
         loop {
             if let Some(read) = self.parser.next(&mut self.chunk) {
                 if read.is_err() {
@@ -55,6 +66,7 @@ impl EventStream {
             if self.ended {
                 return Poll::Ready(None);
             }
+            ready!(may_read(context, self.parser.held()));
             match ready!(Pin::new(&mut self.body).poll_chunk(context)) {
                 Some(Ok(chunk)) => self.chunk = chunk,
                 Some(Err(error)) => {

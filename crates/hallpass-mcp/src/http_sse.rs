@@ -4,16 +4,22 @@
 //! each answer comes on the stream. The stream is the session: when it ends, another one is opened, and
 //! the server is initialized again.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::poll_fn,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
+use hallpass_core::{Clock, Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
 use http::StatusCode;
 use url::Url;
 
 use crate::{
     AuthorizedEndpoint, Content, Error, EventStream, Interactivity, InvalidMessage, Request,
-    RequestError, UnexpectedStatus,
+    RequestError, Response, UnexpectedStatus,
 };
 
 /// How a server is spoken to.
@@ -63,6 +69,22 @@ impl SseConnection {
         interactivity: Interactivity,
     ) -> Result<Self, SseError> {
         let response = server.send(&Request::stream(), interactivity).await?;
+        let (clock, cap) = (server.session().clock(), server.max_message_bytes());
+        Self::from_response(response, server.server(), cap, clock).await
+    }
+
+    /// Waits for the `endpoint` event in `response`, which answers a [GET](Request::stream) of `server`. A
+    /// message may have `max_message_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), where there is an answer.
+    pub async fn from_response(
+        response: Response,
+        server: &ServerUrl,
+        max_message_bytes: usize,
+        clock: &dyn Clock,
+    ) -> Result<Self, SseError> {
         if !response.status().is_success() {
             return Err(SseError::Status(
                 UnexpectedStatus::new(&response).without_secrets(),
@@ -73,7 +95,7 @@ impl SseConnection {
             return Err(SseError::NoStream(source.without_secrets()));
         }
         let url = response.url().clone();
-        let mut events = response.events(server.max_message_bytes());
+        let mut events = response.events(max_message_bytes);
         let named = async {
             while let Some(event) = events.next().await {
                 let event = event?;
@@ -86,10 +108,10 @@ impl SseConnection {
         let named = tokio::select! {
             biased;
             named = named => named.map_err(RequestError::from)?,
-            () = server.session().clock().sleep(ENDPOINT_TIMEOUT) => None,
+            () = clock.sleep(ENDPOINT_TIMEOUT) => None,
         };
         let endpoint = endpoint(&url, named.as_deref().unwrap_or_default())
-            .map_err(|fault| SseError::Endpoint(EndpointError::new(server.server(), fault)))?;
+            .map_err(|fault| SseError::Endpoint(EndpointError::new(server, fault)))?;
         Ok(Self {
             events,
             endpoint,
@@ -109,7 +131,7 @@ impl SseConnection {
 
     /// A POST of one message to `endpoint`.
     pub fn post(endpoint: &Url, message: impl Into<Bytes>) -> Request {
-        Request::post(message).at(endpoint.clone())
+        Request::post(message).at(endpoint.clone()).of_http_sse()
     }
 
     /// The text of the server's next message; `None` when the stream has ended.
@@ -120,14 +142,25 @@ impl SseConnection {
     ///
     /// When the stream breaks off, or a message is larger than the server's limit.
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        poll_fn(|context| self.poll_next_when(context, |_, _| Poll::Ready(()))).await
+    }
+
+    /// The same for a caller that limits how much memory it takes, as
+    /// [`EventStream::poll_next_when`].
+    pub fn poll_next_when(
+        &mut self,
+        context: &mut Context<'_>,
+        mut may_read: impl FnMut(&mut Context<'_>, usize) -> Poll<()>,
+    ) -> Poll<Option<Result<String, Error>>> {
         loop {
-            let event = match self.events.next().await? {
-                Ok(event) => event,
-                Err(error) => return Some(Err(error)),
+            let event = match ready!(self.events.poll_next_when(context, &mut may_read)) {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             };
             let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
             if let Some(data) = event.data.filter(|data| is_message && !data.is_empty()) {
-                return Some(Ok(data));
+                return Poll::Ready(Some(Ok(data)));
             }
         }
     }

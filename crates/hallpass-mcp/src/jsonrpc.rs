@@ -236,6 +236,27 @@ pub fn raw_at<'a>(object: &'a [u8], path: &[&str]) -> Option<&'a str> {
     }
 }
 
+/// Gives `visit` the name and the JSON text of each member of an object, which is read once. Of a text
+/// that is no object it gets those before the fault.
+pub fn each_member<'a>(object: &'a str, mut visit: impl FnMut(&str, &'a str)) {
+    let mut reader = serde_json::Deserializer::from_str(object);
+    let visit = |name: &str, value: &'a RawValue| {
+        visit(name, value.get());
+        Ok(())
+    };
+    let _ = envelope::each_member(&mut reader, visit);
+}
+
+/// Gives `visit` the JSON text of each element of an array, as [`each_member`] does.
+pub fn each_element<'a>(array: &'a str, mut visit: impl FnMut(&'a str)) {
+    let mut reader = serde_json::Deserializer::from_str(array);
+    let visit = |element: &'a RawValue| {
+        visit(element.get());
+        Ok(())
+    };
+    let _ = envelope::each_element(&mut reader, visit);
+}
+
 /// The string at `path` in an object.
 pub fn text_at(object: &[u8], path: &[&str]) -> Option<String> {
     serde_json::from_str(raw_at(object, path)?).ok()

@@ -32,6 +32,8 @@ pub struct Request {
     pub(crate) body: Bytes,
     /// Where it goes; the server's own URL otherwise.
     pub(crate) url: Option<Url>,
+    /// Whether it is a message of HTTP+SSE.
+    pub(crate) is_of_http_sse: bool,
 }
 
 impl Request {
@@ -70,6 +72,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             url: None,
+            is_of_http_sse: false,
         }
     }
 
@@ -77,6 +80,11 @@ impl Request {
     #[must_use]
     pub fn at(mut self, url: Url) -> Self {
         self.url = Some(url);
+        self
+    }
+
+    pub(crate) fn of_http_sse(mut self) -> Self {
+        self.is_of_http_sse = true;
         self
     }
 

@@ -1,12 +1,17 @@
 //! What comes back.
 
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+
 use bytes::{Bytes, BytesMut};
 use hallpass_core::{AuthScheme, Challenge, RequestSecrets, http::Body};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use url::Url;
 
 use crate::{
-    Error, EventStream,
+    Error, EventStream, Request,
     error::BodyTooLarge,
     request::{EVENT_STREAM, JSON, MCP_SESSION_ID},
 };
@@ -19,6 +24,10 @@ pub struct Response {
     head: Parts,
     body: Body,
     url: Url,
+    /// Whether the request carried a token.
+    has_token: bool,
+    /// Whether the request was a message of HTTP+SSE.
+    is_of_http_sse: bool,
 }
 
 /// What kind of body a response says it has, by the media type in `Content-Type`.
@@ -46,9 +55,31 @@ pub fn challenges(status: StatusCode, headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 impl Response {
-    pub(crate) fn new(response: http::Response<Body>, url: Url) -> Self {
+    /// The answer to `request`.
+    pub(crate) fn new(
+        response: http::Response<Body>,
+        url: Url,
+        request: &Request,
+        has_token: bool,
+    ) -> Self {
         let (head, body) = response.into_parts();
-        Self { head, body, url }
+        Self {
+            head,
+            body,
+            url,
+            has_token,
+            is_of_http_sse: request.is_of_http_sse,
+        }
+    }
+
+    /// Whether the request carried a token.
+    pub fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// Whether it answers a [message of HTTP+SSE](crate::SseConnection::post).
+    pub fn is_of_http_sse(&self) -> bool {
+        self.is_of_http_sse
     }
 
     /// The status.
@@ -118,9 +149,28 @@ impl Response {
     /// # Errors
     ///
     /// When the body is larger, or breaks off.
-    pub async fn read(mut self, cap: usize) -> Result<Bytes, Error> {
+    pub async fn read(self, cap: usize) -> Result<Bytes, Error> {
+        self.read_when(cap, |_, _| Poll::Ready(())).await
+    }
+
+    /// As [`read`](Self::read), for a caller that limits how much memory many bodies take together.
+    /// Before each read from the network `may_read` is polled with the number of bytes that are held.
+    /// While it is pending nothing is read, and HTTP's flow control holds the server back.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_when(
+        mut self,
+        cap: usize,
+        mut may_read: impl FnMut(&mut Context<'_>, usize) -> Poll<()>,
+    ) -> Result<Bytes, Error> {
         let mut whole = BytesMut::new();
-        while let Some(chunk) = self.body.chunk().await {
+        loop {
+            poll_fn(|context| may_read(context, whole.len())).await;
+            let Some(chunk) = self.body.chunk().await else {
+                break;
+            };
             let chunk = chunk?;
             if chunk.len() > cap - whole.len() {
                 return Err(Error::BodyTooLarge(BodyTooLarge { cap }));
@@ -155,14 +205,5 @@ impl Response {
     /// Reads the body as events of at most `cap` bytes each.
     pub fn events(self, cap: usize) -> EventStream {
         EventStream::new(self.body, cap)
-    }
-
-    /// The same head with another body, to count or slow down what comes.
-    #[must_use]
-    pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
-        Self {
-            body: map(self.body),
-            ..self
-        }
     }
 }

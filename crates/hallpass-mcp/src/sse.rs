@@ -120,6 +120,11 @@ impl EventParser {
         })
     }
 
+    /// How many bytes are held of the next event.
+    pub(crate) fn held(&self) -> usize {
+        self.finished.saturating_add(self.line.len())
+    }
+
     fn skip_mark(&mut self, input: &mut Bytes) {
         while let (Some(seen), Some(byte)) = (self.mark, input.first()) {
             if *byte == BYTE_ORDER_MARK[seen] {
@@ -139,8 +144,7 @@ impl EventParser {
         if self.in_comment {
             return Ok(());
         }
-        let size = self.finished.saturating_add(self.line.len());
-        if size.saturating_add(piece.len()) > self.cap {
+        if self.held().saturating_add(piece.len()) > self.cap {
             return Err(EventTooLarge { cap: self.cap });
         }
         self.line.extend_from_slice(piece);
@@ -156,6 +160,17 @@ impl EventParser {
         }
         let mut line = std::mem::take(&mut self.line);
         self.finished = self.finished.saturating_add(line.len() + 1);
+        if line.capacity() > MAX_KEPT_BUFFER
+            && self.pending.data.is_none()
+            && line.starts_with(b"data:")
+        {
+            // The usual large line is not copied.
+            let begin = if line.get(5) == Some(&b' ') { 6 } else { 5 };
+            line.drain(..begin);
+            let data = String::from_utf8(line);
+            self.pending.data = Some(data.unwrap_or_else(|invalid| text(invalid.as_bytes())));
+            return None;
+        }
         self.field(&line);
         if line.capacity() <= MAX_KEPT_BUFFER {
             line.clear();

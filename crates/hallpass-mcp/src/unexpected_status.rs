@@ -3,7 +3,10 @@
 use std::{error::Error as StdError, fmt};
 
 use hallpass_core::{Diagnostic, Hint, Remedy, RequestSecrets, ServerWords, url_without_query};
-use http::{StatusCode, header::RETRY_AFTER};
+use http::{
+    StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
 
 use crate::Response;
 
@@ -16,6 +19,10 @@ pub struct UnexpectedStatus {
     words: Option<ServerWords>,
     /// Of the request, to be removed from the words; `None` once these are there.
     secrets: Option<RequestSecrets>,
+    /// Whether the request carried a token.
+    has_token: bool,
+    has_challenge: bool,
+    is_of_http_sse: bool,
 }
 
 /// The longest `Retry-After` that is kept: a date has 29 characters.
@@ -38,6 +45,9 @@ impl UnexpectedStatus {
                 .map(str::to_owned),
             words: None,
             secrets: response.request_secrets().cloned(),
+            has_token: response.has_token(),
+            has_challenge: response.headers().contains_key(WWW_AUTHENTICATE),
+            is_of_http_sse: response.is_of_http_sse(),
         }
     }
 
@@ -65,11 +75,20 @@ impl UnexpectedStatus {
     pub fn status(&self) -> StatusCode {
         self.status
     }
+
+    fn is_no_endpoint(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE
+        )
+    }
 }
 
 impl Diagnostic for UnexpectedStatus {
     fn remedy(&self) -> Remedy {
         match self.status {
+            // The server names the endpoint itself.
+            _ if self.is_no_endpoint() && self.is_of_http_sse => Remedy::Report,
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_EARLY
             | StatusCode::TOO_MANY_REQUESTS
@@ -87,12 +106,22 @@ impl Diagnostic for UnexpectedStatus {
 
     fn hints(&self) -> Vec<Hint> {
         match self.status {
-            StatusCode::FORBIDDEN => vec![Hint::text(
-                "the server knows the account and does not let it do this; no other token helps",
+            StatusCode::FORBIDDEN if !self.has_token && !self.has_challenge => vec![
+                Hint::text(
+                    "the server refuses the request and asks for no sign-in: often a firewall, a list of \
+                     allowed addresses, or a header that is missing",
+                ),
+                Hint::setting("headers", None),
+            ],
+            StatusCode::FORBIDDEN if self.has_token => vec![Hint::text(
+                "the server does not let this account do this: another token of the account does not \
+                 help",
             )],
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
-                vec![Hint::text(OTHER_URL)]
-            }
+            _ if self.is_no_endpoint() && self.is_of_http_sse => vec![Hint::text(
+                "the server names an endpoint for messages that does not take them: ask its operator for \
+                 streamable HTTP, mostly at /mcp",
+            )],
+            _ if self.is_no_endpoint() => vec![Hint::text(OTHER_URL)],
             _ => Vec::new(),
         }
     }
@@ -100,7 +129,11 @@ impl Diagnostic for UnexpectedStatus {
 
 impl fmt::Display for UnexpectedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.url, self.status)
+        write!(f, "{} answered {}", self.url, self.status)?;
+        if self.is_of_http_sse {
+            f.write_str(" to a message over HTTP+SSE, the old transport of MCP 2024-11-05")?;
+        }
+        Ok(())
     }
 }
 

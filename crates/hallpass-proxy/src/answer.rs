@@ -10,7 +10,11 @@ use hallpass_mcp::{
     jsonrpc::{Kind, Message},
 };
 
-use crate::{request_error::ProxyRequestError, shared::Shared};
+use crate::{
+    answer_budget::{Meter, Permits},
+    request_error::ProxyRequestError,
+    shared::Shared,
+};
 
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,13 +25,20 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 impl Shared {
     /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
     /// server says beside it.
-    pub(crate) async fn refusal(&self, response: Response) -> Result<Message, ProxyRequestError> {
+    pub(crate) async fn refusal(
+        &self,
+        response: Response,
+        meter: &mut Meter,
+    ) -> Result<Message, ProxyRequestError> {
         let secrets = response.request_secrets().cloned();
         let status = UnexpectedStatus::new(&response);
         let body = match response.content() {
             Content::Events => return Err(status.into()),
             Content::Json => {
-                let read = self.within(REFUSAL_TIMEOUT, response.read(self.max_message_bytes()));
+                let body = response.read_when(self.max_message_bytes(), |context, held| {
+                    meter.poll_more(context, held)
+                });
+                let read = self.within(REFUSAL_TIMEOUT, body);
                 read.await.and_then(Result::ok).unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
@@ -126,7 +137,7 @@ impl Shared {
         };
         complaint.get_or_insert(error);
         if let Some(message) = message {
-            self.deliver(&message).await;
+            self.deliver(&message, Permits::default()).await;
         }
         Ok(None)
     }

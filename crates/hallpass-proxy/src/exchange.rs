@@ -220,9 +220,10 @@ impl Exchange<'_> {
                 }
             }
             Content::Json => {
-                let (response, _) = self.shared.large_bodies.meter(response);
-                let body = response.read(self.shared.max_message_bytes()).await;
-                let body = match body {
+                let max = self.shared.max_message_bytes();
+                let body =
+                    response.read_when(max, |context, held| reader.meter.poll_more(context, held));
+                let body = match body.await {
                     Ok(body) => body,
                     Err(error) => return FailedAttempt::from_read(error).map(Outcome::Failed),
                 };
@@ -391,7 +392,8 @@ impl Exchange<'_> {
         may_reopen: bool,
     ) -> Result<Outcome, ProxyRequestError> {
         let status = response.status();
-        let answer = self.shared.refusal(response).await;
+        let mut meter = self.shared.answers.meter();
+        let answer = self.shared.refusal(response, &mut meter).await;
         let refusal = match &answer {
             Ok(answer) => RequestRefusal::from_message(status, answer),
             Err(_) => RequestRefusal::new(status, None),
@@ -403,7 +405,7 @@ impl Exchange<'_> {
         if !answer.answers(self.message) {
             return Err(ProxyRequestError::answer(answer));
         }
-        self.shared.deliver(&answer).await;
+        self.shared.deliver(&answer, meter.take()).await;
         Ok(Outcome::Answered)
     }
 }

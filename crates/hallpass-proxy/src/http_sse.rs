@@ -1,6 +1,9 @@
 //! Servers of HTTP+SSE (MCP 2024-11-05): the event stream is the session, and every answer comes on it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{AuthorizedEndpoint, Interactivity, SseConnection, Unanswered};
@@ -109,7 +112,12 @@ impl Shared {
     ) {
         let source = stream.source().clone();
         let mut reader = ResponseReader::new(self, connection, None);
-        while let Some(data) = stream.next().await {
+        loop {
+            let meter = &mut reader.meter;
+            let next = poll_fn(|context| {
+                stream.poll_next_when(context, |context, held| meter.poll_more(context, held))
+            });
+            let Some(data) = next.await else { return };
             match data {
                 Ok(data) => reader.take(data.into(), &source).await,
                 Err(error) => {

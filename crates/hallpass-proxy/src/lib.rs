@@ -20,7 +20,9 @@
 //! - A request that the host has cancelled is not answered any more, by nothing.
 //! - A server of HTTP+SSE (MCP 2024-11-05) is spoken to by that, where it refuses `initialize` as such
 //!   servers do, or where its endpoint [says so](hallpass_mcp::TransportKind).
-//! - It reads no faster than the server takes it, and the server no faster than the host does.
+//! - It reads no faster than the server takes it, and the server no faster than the host does. While the
+//!   host does not read, the answers of all its requests together take little more memory than the
+//!   largest of them.
 //!
 //! # Nothing twice
 //!
@@ -35,7 +37,7 @@
 //! has them. It starts no process.
 
 mod answer;
-mod body_limit;
+mod answer_budget;
 mod capability_cache;
 mod connection;
 mod error;

@@ -17,6 +17,7 @@ use hallpass_mcp::{
 
 use crate::{
     answer::about,
+    answer_budget::Permits,
     connection::{Connection, ConnectionState, Handshake},
     listening::{self, ListenEnd, SESSION_ENDED},
     placeholder::{self, ListKind},
@@ -84,7 +85,7 @@ impl Shared {
         };
         if let Some(answer) = error.own_answer() {
             self.close(generation);
-            self.deliver(answer).await;
+            self.deliver(answer, Permits::default()).await;
             return;
         }
         if !has_substitute {
@@ -119,7 +120,7 @@ impl Shared {
     async fn pass_answer(&self, id: &Id, connection: &Connection) {
         match &connection.answer {
             Some(answer) => {
-                self.deliver(answer).await;
+                self.deliver(answer, Permits::default()).await;
             }
             None => self.respond(id, b"{}").await,
         }
@@ -379,7 +380,7 @@ impl Shared {
         opening: &Message,
         response: Response,
     ) -> ProxyRequestError {
-        match self.refusal(response).await {
+        match self.refusal(response, &mut self.answers.meter()).await {
             Ok(answer) => ProxyRequestError::answer(about(answer, opening)),
             Err(error) => error,
         }

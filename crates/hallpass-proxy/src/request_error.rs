@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use hallpass_core::{Diagnostic, Hint, Remedy};
 use hallpass_mcp::{
-    jsonrpc::{Id, Message},
+    jsonrpc::{Id, Kind, Message},
     with_causes,
 };
 use serde_json::json;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const PROXY_ERROR: i32 = -32000;
+
+/// How large an error of the server is kept whole.
+const MAX_KEPT_ERROR: usize = 64 * 1024;
 
 /// How the program words advice: it has an option for each setting.
 pub(crate) type HintText = dyn Fn(&Hint) -> String + Send + Sync;
@@ -44,11 +47,13 @@ impl ProxyRequestError {
         told
     }
 
-    /// The server refuses with an error of its own.
+    /// The server refuses with an error of its own. It may be kept for long, so a large one is kept
+    /// without its `data`.
     pub(crate) fn answer(answer: Message) -> Self {
         let text = "the server answered with an error";
+        let short = (answer.bytes.len() > MAX_KEPT_ERROR).then(|| without_data(&answer));
         Self {
-            answer: Some(Box::new(answer)),
+            answer: Some(Box::new(short.flatten().unwrap_or(answer))),
             ..Self::new(Remedy::Report, text)
         }
     }
@@ -104,8 +109,52 @@ impl ProxyRequestError {
     }
 }
 
+/// The same error with its code and its message alone, if those are short.
+fn without_data(answer: &Message) -> Option<Message> {
+    let part = answer.single()?;
+    let Kind::Response { id, .. } = &part.kind else {
+        return None;
+    };
+    let id = id.as_ref().map_or("null".to_owned(), Id::to_string);
+    let code = part.raw_at(&["code"])?;
+    let message = part.raw_at(&["message"]);
+    let message = message.filter(|message| message.len() <= MAX_KEPT_ERROR);
+    let message = message.unwrap_or(r#""the server's own message is too large""#);
+    let error =
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#);
+    Message::parse(error.into()).ok()
+}
+
 impl<E: Diagnostic> From<E> for ProxyRequestError {
     fn from(error: E) -> Self {
         Self::from_error(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_error_of_the_server_is_kept_without_its_data() {
+        let large = "x".repeat(MAX_KEPT_ERROR);
+        let kept = |error: &str| {
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":"a","error":{error}}}"#);
+            let answer = Message::parse(answer.into()).unwrap();
+            let error = ProxyRequestError::answer(answer);
+            let own = String::from_utf8(error.own_answer().unwrap().bytes.to_vec()).unwrap();
+            let told = error.to_error(&Id::Number("7".to_owned()));
+            assert_eq!(own.replace("\"a\"", "7"), told);
+            own
+        };
+        assert_eq!(
+            kept(&format!(r#"{{"code":-1,"message":"no","data":"{large}"}}"#)),
+            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"no"}}"#
+        );
+        assert_eq!(
+            kept(&format!(r#"{{"code":-1,"message":"{large}"}}"#)),
+            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"the server's own message is too large"}}"#
+        );
+        assert!(kept(r#"{"code":-1,"message":"no","data":1}"#).contains("data"));
     }
 }

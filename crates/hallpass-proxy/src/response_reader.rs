@@ -1,6 +1,6 @@
 //! From the server's answers to messages.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use bytes::Bytes;
 use hallpass_mcp::{
@@ -9,7 +9,8 @@ use hallpass_mcp::{
 };
 
 use crate::{
-    connection::Connection, placeholder::ListKind, request_error::ProxyRequestError, shared::Shared,
+    answer_budget::Meter, connection::Connection, placeholder::ListKind,
+    request_error::ProxyRequestError, shared::Shared,
 };
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
@@ -43,6 +44,8 @@ pub(crate) struct ResponseReader<'a> {
     /// Whether an error that may be for the session is kept and not passed on.
     keeps_refusal: bool,
     refused: Option<(RequestRefusal, Message)>,
+    /// What the message that is read takes of the budget.
+    pub(crate) meter: Meter,
 }
 
 impl<'a> ResponseReader<'a> {
@@ -60,6 +63,7 @@ impl<'a> ResponseReader<'a> {
             complaint: None,
             keeps_refusal: false,
             refused: None,
+            meter: shared.answers.meter(),
         }
     }
 
@@ -109,6 +113,10 @@ impl<'a> ResponseReader<'a> {
             }
             Err(invalid) => self.reject(&invalid, source).await,
         }
+        if self.refused.is_none() {
+            // What was passed on has taken its permits along.
+            drop(self.meter.take());
+        }
     }
 
     /// The same of a body that is nothing else.
@@ -119,12 +127,8 @@ impl<'a> ResponseReader<'a> {
 
     /// Whether an answer with this id is one here.
     fn awaits(&self, id: Option<&Id>) -> bool {
-        self.is_due(id) && self.shared.awaits_id(id)
-    }
-
-    fn is_due(&self, id: Option<&Id>) -> bool {
         let asked = self.request.filter(|_| self.is_whole);
-        asked.is_none_or(|asked| asked.requests().any(|asked| Some(asked) == id))
+        is_due(asked, id) && self.shared.awaits_id(id)
     }
 
     pub(crate) async fn pass(&mut self, message: Message, source: &InvalidMessage) {
@@ -155,8 +159,11 @@ impl<'a> ResponseReader<'a> {
             _ => {}
         }
         let is_response = response.is_some();
-        let is_due = |id: &Id| self.is_due(Some(id));
-        if !self.shared.deliver_if(&message, is_due).await && is_response {
+        let asked = self.request.filter(|_| self.is_whole);
+        let is_due = |id: &Id| is_due(asked, Some(id));
+        let permits = self.meter.take();
+        let passed = self.shared.deliver_if(&message, permits, is_due).await;
+        if !passed && is_response {
             let stranger = source.clone().with_reason("it answers another request");
             self.complaint.get_or_insert(stranger.into());
         }
@@ -202,16 +209,22 @@ impl<'a> ResponseReader<'a> {
         stream: &mut Reconnection,
     ) -> StreamEnd {
         let source = InvalidMessage::new(&response);
-        let (response, held) = self.shared.large_bodies.meter(response);
         let mut events = response.events(self.shared.max_message_bytes());
+        // Of an event that broke off on the stream before.
+        drop(self.meter.take());
         loop {
-            let next = if self.is_done() {
-                match self.shared.within(DRAIN_TIMEOUT, events.next()).await {
+            let is_done = self.is_done();
+            let meter = &mut self.meter;
+            let next = poll_fn(|context| {
+                events.poll_next_when(context, |context, held| meter.poll_more(context, held))
+            });
+            let next = if is_done {
+                match self.shared.within(DRAIN_TIMEOUT, next).await {
                     Some(Some(Ok(event))) => Some(Ok(event)),
                     _ => return StreamEnd::Answered,
                 }
             } else {
-                events.next().await
+                next.await
             };
             let event = match next {
                 None => return StreamEnd::Closed,
@@ -221,11 +234,17 @@ impl<'a> ResponseReader<'a> {
             if stream.received(&event) {
                 let data = event.data.unwrap_or_default();
                 self.take(data.into(), &source).await;
+            } else {
+                drop(self.meter.take());
             }
             if self.refused.is_some() {
                 return StreamEnd::Answered;
             }
-            held.release();
         }
     }
+}
+
+/// Whether an answer with this id is one to `asked`, which is the only request if there is one.
+fn is_due(asked: Option<&Message>, id: Option<&Id>) -> bool {
+    asked.is_none_or(|asked| asked.requests().any(|asked| Some(asked) == id))
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Server,
-    body_limit::LargeBodyLimit,
+    answer_budget::{AnswerBudget, Permits},
     capability_cache::CapabilityCache,
     connection::{Connection, ConnectionState, Handshake},
     outbox::Outbox,
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) is_interactive: bool,
     pub(crate) outbox: Outbox,
     pub(crate) tools: ToolHeaders,
-    pub(crate) large_bodies: LargeBodyLimit,
+    pub(crate) answers: AnswerBudget,
     pub(crate) state: watch::Sender<ConnectionState>,
     pub(crate) closing: CancellationToken,
     /// Whether the server has been spoken to by HTTP+SSE, which is tried first then.
@@ -89,7 +89,7 @@ impl Shared {
             is_interactive,
             outbox,
             tools: ToolHeaders::default(),
-            large_bodies: LargeBodyLimit::new(),
+            answers: AnswerBudget::new(),
             state: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
             is_http_sse: AtomicBool::new(false),
@@ -212,21 +212,22 @@ impl Shared {
         });
     }
 
-    /// Passes a message of the server's on. An answer to no request that still waits for one, because
+    /// Passes a message of the server's on, which takes `permits`. An answer to no request that still waits for one, because
     /// it came before on another stream or because the host has cancelled it, is left out. Says whether
     /// anything was passed on.
-    pub(crate) async fn deliver(&self, message: &Message) -> bool {
-        self.deliver_if(message, |_| true).await
+    pub(crate) async fn deliver(&self, message: &Message, permits: Permits) -> bool {
+        self.deliver_if(message, permits, |_| true).await
     }
 
     /// As [`deliver`](Self::deliver), with those answers alone that `is_due` says.
     pub(crate) async fn deliver_if(
         &self,
         message: &Message,
+        permits: Permits,
         is_due: impl Fn(&Id) -> bool + Send,
     ) -> bool {
         // Before anything is removed: a cancellation may end this task while it waits.
-        let room = self.outbox.reserve(message.bytes.len()).await;
+        let room = self.outbox.reserve(message.bytes.len(), permits).await;
         let news = {
             let mut pending = self.pending();
             message.retain(|part| match &part.kind {
@@ -271,7 +272,7 @@ impl Shared {
             };
             let Some((id, response)) = next else { return };
             let error = ProxyRequestError::from(response.with_reason(reason)).to_error(&id);
-            let room = self.outbox.reserve(error.len()).await;
+            let room = self.outbox.reserve(error.len(), Permits::default()).await;
             let mut pending = self.pending();
             // It may have been answered meanwhile, and its id used again.
             if pending.get(&id).and_then(accepted).is_some() {
@@ -284,7 +285,7 @@ impl Shared {
     /// Answers the request `id` with `message`, unless it has been answered.
     async fn answer(&self, id: &Id, message: &Bytes) {
         // Before the request is removed: a cancellation may end this task while it waits.
-        let room = self.outbox.reserve(message.len()).await;
+        let room = self.outbox.reserve(message.len(), Permits::default()).await;
         if self.pending().remove(id).is_some() {
             room.send(message);
         }

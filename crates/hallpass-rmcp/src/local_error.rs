@@ -65,6 +65,7 @@ fn read_hint(hint: &Value) -> Option<Hint> {
         }
         "sign-in" => Some(Hint::SignIn),
         "forget-client" => Some(Hint::ForgetClient),
+        "leave-out-token-source" => Some(Hint::LeaveOutTokenSource),
         "refresh" => Some(Hint::Refresh),
         "url" => text("url").map(|url| Hint::Url {
             url: url.to_owned(),
@@ -92,6 +93,7 @@ mod tests {
             Hint::other_resource(),
             Hint::SignIn,
             Hint::ForgetClient,
+            Hint::LeaveOutTokenSource,
             Hint::Refresh,
             Hint::Url {
                 url: "https://a.example/mcp".to_owned(),

@@ -18,6 +18,9 @@ pub enum ServiceErrorKind {
     NoClient,
     /// The configured client is registered with another authorization server.
     OtherIssuer,
+    /// The MCP server alone names the authorization server, and what would be sent there could be used at
+    /// another one.
+    IssuerNotNamed,
     /// There is no assertion to send.
     Assertion,
     /// The request can't be made: no endpoint, no signature.
@@ -35,9 +38,11 @@ impl ErrorKind for ServiceErrorKind {
         match self {
             Self::Network => Remedy::Retry,
             Self::Request | Self::Exchange | Self::Refused => Remedy::Report,
-            Self::Discovery | Self::NoClient | Self::OtherIssuer | Self::Assertion => {
-                Remedy::Configure
-            }
+            Self::Discovery
+            | Self::NoClient
+            | Self::OtherIssuer
+            | Self::IssuerNotNamed
+            | Self::Assertion => Remedy::Configure,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One sign-in of a service, from discovery to the record.
 
 use hallpass_core::{
-    AuthScheme, DpopSetting, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
+    AuthScheme, DpopSetting, Hint, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
     SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_oauth::{
@@ -107,6 +107,7 @@ impl<'a> Login<'a> {
             self.request.reason,
             key,
         )?;
+        self.check_issuer_is_named(&registration)?;
         let Some(endpoint) = &self.metadata.token_endpoint else {
             let what = format!(
                 "the metadata of {} names no token endpoint",
@@ -167,6 +168,39 @@ impl<'a> Login<'a> {
         record.grant = Some(grant);
         record.state = State::SignedIn;
         Ok(record)
+    }
+
+    /// Refuses to send what could be used at another authorization server than this one, where the user
+    /// has not named it: the metadata of an MCP server can name any.
+    ///
+    /// That is the client's secret, and each assertion of another party: Hallpass does not read for whom
+    /// such an assertion is. An assertion that the client signs itself (`private_key_jwt`) is always for
+    /// the issuer that it is sent to (RFC 7523 §3), so no other server accepts it. The ID token of a
+    /// user goes to the configured identity provider alone.
+    fn check_issuer_is_named(&self, registration: &Registration) -> Result<(), ServiceError> {
+        let what = match &self.host.client.grant {
+            ServiceGrant::JwtBearer(_) | ServiceGrant::IdentityAssertion(_) => "an assertion",
+            ServiceGrant::ClientCredentials if registration.auth_method.needs_secret() => {
+                "the client's secret"
+            }
+            ServiceGrant::ClientCredentials => return Ok(()),
+        };
+        let issuer = &self.metadata.issuer;
+        if self.request.settings.names_issuer(issuer) {
+            return Ok(());
+        }
+        let server = &self.request.key.server;
+        let what = format!(
+            "{what} is sent to no authorization server that {server} alone names: its metadata names \
+             {issuer}"
+        );
+        let kind = ServiceErrorKind::IssuerNotNamed;
+        Err(ServiceError::new(kind, what)
+            .with_hint(Hint::setting("issuer", Some(issuer.as_str())))
+            .with_hint(
+                "only if that is the authorization server of the client or the assertion: a hostile MCP \
+                 server names its own",
+            ))
     }
 
     /// Gets the grant to send.

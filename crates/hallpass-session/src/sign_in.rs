@@ -12,7 +12,7 @@ mod sign_in_lock;
 mod step_ups;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -100,6 +100,9 @@ pub(crate) struct SignInCoordinator {
     pub(crate) context: Arc<Context>,
     authorizer: Arc<dyn Authorizer>,
     sign_ins: SharedSignIn,
+    /// Held while a sign-in runs: one that is abandoned may still have the sign-in lock. Most sessions never
+    /// sign in, and have no memory for it.
+    turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
     backoff: Mutex<SignInBackoff>,
     step_ups: Mutex<StepUps>,
 }
@@ -110,6 +113,7 @@ impl SignInCoordinator {
             context,
             authorizer,
             sign_ins: SharedSignIn::default(),
+            turn: OnceLock::new(),
             backoff: Mutex::default(),
             step_ups: Mutex::default(),
         }
@@ -123,7 +127,10 @@ impl SignInCoordinator {
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let (waiter, is_covered) = match self.sign_ins.join(request.clone(), &settled) {
+            let (waiter, is_covered) = match self
+                .sign_ins
+                .join_unless_abandoned(request.clone(), &settled)
+            {
                 Err(token) => return Ok(token),
                 Ok(Join::Joined(other, waiter)) => (waiter, other.scopes.covers(&request.scopes)),
                 Ok(Join::Started(leader, waiter)) => {
@@ -164,8 +171,12 @@ impl SignInCoordinator {
         let span = info_span!("sign_in", key = %self.context.key, reason = ?request.reason);
         let work = async move {
             let context = &coordinator.context;
-            let signed_in = tokio::select! {
-                signed_in = coordinator.authorize(&request) => signed_in,
+            let authorize = async {
+                let turn = coordinator.turn.get_or_init(Box::default).lock().await;
+                (coordinator.authorize(&request).await, Some(turn))
+            };
+            let (signed_in, _turn) = tokio::select! {
+                ended = authorize => ended,
                 () = leader.abandoned() => {
                     tracing::debug!("the sign-in is cancelled: no caller waits for it");
                     if request.reason != SignInReason::Requested {
@@ -173,8 +184,10 @@ impl SignInCoordinator {
                     }
                     return;
                 }
-                () = context.tasks.closed() => Err(context.closed_error()),
+                () = context.tasks.closed() => (Err(context.closed_error()), None),
             };
+            // It is not cancelled any more, so callers may join it.
+            let _waiter = leader.waiter();
             match &signed_in {
                 Ok(SignedIn::NewGrant(..)) => coordinator.record_end(request.reason, None),
                 Err(error @ SessionError::SignIn(_)) => {
@@ -363,6 +376,7 @@ impl SignInCoordinator {
         record.settings = context.fingerprint.clone();
         record.pending_refresh = None;
         record.state = State::SignedIn;
+        record.sign_ins = record.sign_ins.saturating_add(1);
         if !context.save(&mut record, expected, guard).await? {
             return Err(context.conflict_error());
         }

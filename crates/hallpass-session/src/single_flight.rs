@@ -50,11 +50,30 @@ impl<K: Clone, T> SingleFlight<K, T> {
         key: K,
         settled: impl FnOnce() -> Option<R>,
     ) -> Result<Join<K, T>, R> {
+        self.join_where(key, settled, |_| true)
+    }
+
+    /// The same for work that is cancelled once it is [abandoned](Leader::abandoned): it is not joined any
+    /// more, also where its task has not noticed that yet, and new work takes its place.
+    pub(crate) fn join_unless_abandoned<R>(
+        &self,
+        key: K,
+        settled: impl FnOnce() -> Option<R>,
+    ) -> Result<Join<K, T>, R> {
+        self.join_where(key, settled, |flight| flight.result.receiver_count() > 0)
+    }
+
+    fn join_where<R>(
+        &self,
+        key: K,
+        settled: impl FnOnce() -> Option<R>,
+        is_joinable: impl FnOnce(&Flight<K, T>) -> bool,
+    ) -> Result<Join<K, T>, R> {
         let mut running = self.running();
         if let Some(value) = settled() {
             return Err(value);
         }
-        if let Some(flight) = &*running {
+        if let Some(flight) = running.as_ref().filter(|flight| is_joinable(flight)) {
             let waiter = Waiter(flight.result.subscribe());
             return Ok(Join::Joined(flight.key.clone(), waiter));
         }
@@ -89,6 +108,11 @@ impl<K, T> Leader<K, T> {
     /// Waits until all waiters are dropped.
     pub(crate) async fn abandoned(&self) {
         self.result.closed().await;
+    }
+
+    /// Keeps the work from being abandoned as long as this waiter lives.
+    pub(crate) fn waiter(&self) -> Waiter<T> {
+        Waiter(self.result.subscribe())
     }
 
     fn end(&self) {

@@ -3,8 +3,8 @@
 use std::{fmt, mem, sync::Arc};
 
 use hallpass_core::{
-    Account, Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, Issuer,
-    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource, store::StoreDiagnostics,
+    Account, Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, NoAuthorizer,
+    Remedy, ServerSettings, ServerUrl, TokenSource, store::StoreDiagnostics,
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
@@ -372,30 +372,10 @@ fn client(
     mut config: HttpConfig,
     more: Option<Origin>,
 ) -> Result<Client, HttpConfigError> {
-    config
-        .configured_origins
-        .extend(configured_origins(settings));
+    let named = settings.named_urls().filter_map(Origin::from_url);
+    config.configured_origins.extend(named);
     config.configured_origins.extend(more);
     Client::new(config)
-}
-
-/// The origins of the URLs that the user named in the settings.
-fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin> {
-    let endpoints = settings.endpoints.as_ref();
-    let urls = [
-        settings.issuer.as_ref().map(Issuer::url),
-        settings.resource_metadata_url.as_ref(),
-        settings.server_metadata_url.as_ref(),
-        endpoints.and_then(|endpoints| endpoints.authorization.as_ref()),
-        endpoints.map(|endpoints| &endpoints.token),
-        endpoints.and_then(|endpoints| endpoints.registration.as_ref()),
-        endpoints.and_then(|endpoints| endpoints.revocation.as_ref()),
-    ];
-    let trusted = settings.trusted_issuers.iter().map(Issuer::url);
-    urls.into_iter()
-        .flatten()
-        .chain(trusted)
-        .filter_map(Origin::from_url)
 }
 
 impl SignInMethod {

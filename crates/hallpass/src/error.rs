@@ -1,7 +1,11 @@
 //! What a login through the facade fails with.
 
+use std::time::Duration;
+
 use hallpass_core::{Diagnostic, Hint, Remedy};
+use hallpass_mcp::UnexpectedStatus;
 use hallpass_session::SessionError;
+use http::StatusCode;
 
 /// Why [`Hallpass::login`](crate::Hallpass::login) has no token.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +14,10 @@ pub enum Error {
     /// The MCP server could not be asked for its challenge.
     #[error("could not ask the MCP server how to sign in")]
     Unreachable(#[source] hallpass_mcp::Error),
+    /// The MCP server answers a request without a token with a status that is no challenge, such as 403
+    /// or 503, and it has no metadata that says how to sign in.
+    #[error("could not ask the MCP server how to sign in")]
+    Refused(#[source] UnexpectedStatus),
     /// The authorizer or the store failed.
     #[error(transparent)]
     Session(SessionError),
@@ -19,6 +27,7 @@ impl Diagnostic for Error {
     fn remedy(&self) -> Remedy {
         match self {
             Self::Unreachable(error) => error.remedy(),
+            Self::Refused(status) => status.remedy(),
             Self::Session(error) => error.remedy(),
         }
     }
@@ -26,6 +35,19 @@ impl Diagnostic for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Unreachable(error) => error.hints(),
+            // No token was sent, so it is not about the account.
+            Self::Refused(status) if status.status() == StatusCode::FORBIDDEN => vec![
+                Hint::setting("headers", None),
+                Hint::text(
+                    "a gateway before the server may refuse the request: ask the server's operator \
+                     what it wants",
+                ),
+            ],
+            Self::Refused(status) => {
+                let seconds = status.retry_after().and_then(|text| text.parse().ok());
+                let after = seconds.map(Duration::from_secs);
+                vec![Hint::Retry { after }]
+            }
             Self::Session(error) => error.hints(),
         }
     }

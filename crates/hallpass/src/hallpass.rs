@@ -1,12 +1,20 @@
 //! One server, ready to be called.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use hallpass_core::{Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason};
-use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, TransportKind, probe};
+use bytes::Bytes;
+use hallpass_core::{
+    AddressRefused, Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason,
+};
+use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
+use hallpass_mcp::{
+    Anonymous, AuthorizedEndpoint, Content, Endpoint, Request, TransportKind, UnexpectedStatus,
+    probe,
+};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
+use url::Url;
 
 use crate::{Error, HallpassBuilder};
 
@@ -51,24 +59,42 @@ impl Hallpass {
         self.session.key()
     }
 
+    /// Judges whether the user's browser may be sent to a page that the server asks the user to visit (URL
+    /// mode elicitation), as the address policy does for a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// When the URL leads into another network than the server's, by its text: nothing is resolved.
+    pub fn check_navigation(&self, url: &Url) -> Result<(), AddressRefused> {
+        self.http.check_navigation(url, &self.key().server)
+    }
+
     /// Signs in now: what the transport would do at the server's first challenge, done early.
     ///
     /// # Errors
     ///
     /// As [`Session::sign_in`]. A server that can't be reached fails before the user is asked to
-    /// sign in. With a [`TokenSource`](hallpass_core::TokenSource) the user is not asked: this gets
+    /// sign in. So does one that answers a status such as 403 or 503 instead of a challenge, and has no
+    /// metadata ([`Error::Refused`]). With a [`TokenSource`](hallpass_core::TokenSource) the user is not asked: this gets
     /// the first token.
     pub async fn login(&self) -> Result<Token, Error> {
         if self.session.token_source().is_some() {
             return self.session.token().await.map_err(Error::Session);
         }
-        let challenges = self.probe().await?;
+        let Probe {
+            challenges,
+            refusal,
+        } = self.probe().await?;
         let request = SignInRequest {
             reason: SignInReason::Requested,
             challenges: &challenges,
             ..SignInRequest::default()
         };
-        self.session.sign_in(request).await.map_err(Error::Session)
+        let signed_in = self.session.sign_in(request).await;
+        signed_in.map_err(|error| match refusal {
+            Some(refusal) if has_found_no_metadata(&error) => Error::Refused(refusal),
+            _ => Error::Session(error),
+        })
     }
 
     /// Signs out: revokes the tokens at the server (RFC 7009) and clears the grant here, whatever
@@ -105,12 +131,15 @@ impl Hallpass {
     ///
     /// A POST, since some servers answer nothing else; a server that lets it through may still
     /// protect its tools, and is found by its well-known metadata then.
-    pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, Error> {
+    pub(crate) async fn probe(&self) -> Result<Probe, Error> {
         let endpoint = Endpoint::new(Arc::clone(&self.http), &self.key().server);
         let response = endpoint.send(&probe::initialize(), &Anonymous).await;
         let response = response.map_err(Error::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            return Ok(response.challenges());
+            return Ok(Probe {
+                challenges: response.challenges(),
+                refusal: None,
+            });
         }
         if let Some(Ok(end)) = response
             .session_id()
@@ -119,6 +148,65 @@ impl Hallpass {
             // The probe may have started a session.
             let _ = endpoint.send(&end, &Anonymous).await;
         }
-        Ok(Vec::new())
+        let refusal = if says_nothing_of_sign_ins(response.status()) {
+            let refusal = UnexpectedStatus::new(&response);
+            let body = match response.content() {
+                // It may have no end.
+                Content::Events => Bytes::new(),
+                _ => response.read_start(MAX_ERROR_BODY).await,
+            };
+            Some(refusal.with_body(&body))
+        } else {
+            None
+        };
+        Ok(Probe {
+            challenges: Vec::new(),
+            refusal,
+        })
     }
+}
+
+/// How much of an answer is read for the server's words.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// What a server answers without a token.
+pub(crate) struct Probe {
+    pub(crate) challenges: Vec<Challenge>,
+    /// A status that tells why no metadata is found either.
+    refusal: Option<UnexpectedStatus>,
+}
+
+/// Whether a server answers so to whatever it is asked: a gateway that refuses, or one that fails.
+fn says_nothing_of_sign_ins(status: StatusCode) -> bool {
+    match status {
+        StatusCode::FORBIDDEN
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS => true,
+        // It takes no POST.
+        StatusCode::NOT_IMPLEMENTED => false,
+        status => status.is_server_error(),
+    }
+}
+
+/// Whether a sign-in failed because there is no metadata at all.
+fn has_found_no_metadata(error: &SessionError) -> bool {
+    let SessionError::SignIn(failed) = error else {
+        return false;
+    };
+    let mut next: Option<&(dyn StdError + 'static)> = Some(failed.cause().get_ref());
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<DiscoveryError>() {
+            let is_nothing = matches!(
+                error.kind(),
+                DiscoveryErrorKind::NoOAuth
+                    | DiscoveryErrorKind::ResourceMetadataNotFound
+                    | DiscoveryErrorKind::ServerMetadataNotFound
+            );
+            let mut attempts = error.attempts().iter();
+            return is_nothing && attempts.all(|attempt| attempt.reason().is_some());
+        }
+        next = error.source();
+    }
+    false
 }

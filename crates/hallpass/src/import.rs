@@ -164,10 +164,11 @@ impl Hallpass {
 
     /// The authorization server that the server names now.
     async fn discover(&self) -> Result<Discovered, ImportError> {
-        let challenges = self.probe().await.map_err(|error| {
+        let probe = self.probe().await.map_err(|error| {
             let failed = ImportError::new(error.remedy(), error.to_string());
             match error {
                 crate::Error::Unreachable(error) => failed.with_source(error),
+                crate::Error::Refused(error) => failed.with_source(error),
                 crate::Error::Session(error) => failed.with_source(error),
             }
         })?;
@@ -176,7 +177,7 @@ impl Hallpass {
             clock: &*self.clock,
             settings: self.session.settings(),
         };
-        let found = discovery.run(&self.key().server, &challenges).await;
+        let found = discovery.run(&self.key().server, &probe.challenges).await;
         let discovered = found.map_err(|error| {
             let what = format!(
                 "the authorization server of {} was not found",
@@ -188,7 +189,7 @@ impl Hallpass {
             let what = "a document that says which authorization server it is did not answer";
             return Err(ImportError::new(Remedy::Retry, what));
         }
-        if discovered.demands_bound_tokens(&challenges) {
+        if discovered.demands_bound_tokens(&probe.challenges) {
             let what = "the server takes nothing but tokens that are bound to a key";
             return Err(ImportError::new(Remedy::SignIn, what));
         }

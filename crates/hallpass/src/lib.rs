@@ -92,7 +92,7 @@ pub mod login {
         BrowserLogin, BrowserLoginBuilder, BrowserRequest, ClientMetadataDocument, Desktop,
         DeviceCode, Interaction, LoginError, LoginErrorKind, LoginEvent, LoginPlan, LoginWarning,
         ManualCallbackError, NoRefreshToken, OpenError, PlannedClient, ReregistrationReason,
-        open_commands,
+        TokenHost, open_commands,
     };
 }
 
@@ -119,6 +119,7 @@ pub mod service {
 /// One fresh token, and each reason why there is none: `hallpass-session`.
 pub mod session {
     pub use hallpass_core::TokenSourceError;
+    pub use hallpass_oauth::{TokenError, TokenErrorClass};
     pub use hallpass_session::{
         CircuitBreakers, Closed, ConcurrentUpdate, Counters, ExternalTokenError, LockHolders,
         ProofError, RefreshError, RefusedRefresh, Revocation, RevocationError, SessionBuilder,

@@ -144,7 +144,7 @@ impl Bridge {
         self.next
     }
 
-    async fn call(&mut self) -> usize {
+    pub(crate) async fn call(&mut self) -> usize {
         let id = self.id();
         self.say(&call(id)).await;
         id

@@ -27,6 +27,8 @@ use crate::{bridge::Bridge, direct::Direct, place::Place};
 const ROUNDS: usize = 3;
 const CALLS: usize = 200;
 const AT_ONCE: usize = 64;
+/// As many calls as the proxy has under way at a time.
+const LARGE_ANSWERS: usize = 256;
 
 /// In milliseconds: less than this is what two measurements of the same differ by.
 const LEAST: f64 = 0.05;
@@ -58,6 +60,9 @@ async fn main() {
         return;
     };
     idle(&packages).await;
+    for kind in ["json", "events"] {
+        silent_host(&packages, kind).await;
+    }
     for place in [
         Place::everything(&packages).await,
         Place::testkit(&packages).await,
@@ -73,6 +78,19 @@ async fn idle(packages: &str) {
     bridge.list().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     row("idle, hallpass", bridge.memory(), "MiB");
+    bridge.end().await;
+}
+
+/// The most memory that the proxy takes for many large answers while its host reads nothing.
+async fn silent_host(packages: &str, kind: &'static str) {
+    let place = Place::large_answers(packages, kind).await;
+    let mut bridge = Bridge::start(place.bridge(Which::Ours)).await;
+    for _ in 0..LARGE_ANSWERS {
+        bridge.call().await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let name = format!("silent host, {LARGE_ANSWERS} answers of 32 MiB as {kind}, hallpass");
+    row(&name, bridge.memory(), "MiB");
     bridge.end().await;
 }
 

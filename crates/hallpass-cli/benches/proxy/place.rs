@@ -35,18 +35,39 @@ enum Server {
 impl Place {
     /// npm's `server-everything`, which lets everybody in.
     pub(crate) async fn everything(packages: &str) -> Self {
-        let packages = PathBuf::from(packages);
+        let script = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+        let script = PathBuf::from(packages).join(script);
+        let run = |command: &mut Command, port: u16| {
+            let command = command.arg(script).arg("streamableHttp");
+            command.env("PORT", port.to_string());
+        };
+        Self::process("server-everything", packages, run).await
+    }
+
+    /// A server whose calls are all answered with 32 MiB, as `json` or as `events`.
+    pub(crate) async fn large_answers(packages: &str, kind: &'static str) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/proxy");
+        let run = |command: &mut Command, port: u16| {
+            let command = command.current_dir(folder).arg("large_answers.mjs");
+            command.args([&port.to_string(), kind]);
+        };
+        Self::process(kind, packages, run).await
+    }
+
+    /// A server that runs in Node.js, as `run` says.
+    async fn process(
+        name: &'static str,
+        packages: &str,
+        run: impl FnOnce(&mut Command, u16),
+    ) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
-        let script =
-            packages.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-        let server = Command::new("node")
-            .arg(script)
-            .arg("streamableHttp")
-            .env("PORT", port.to_string())
+        let mut server = Command::new("node");
+        run(&mut server, port);
+        let server = server
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -57,11 +78,11 @@ impl Place {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Self {
-            name: "server-everything",
+            name,
             url: format!("http://127.0.0.1:{port}/mcp"),
             token: None,
             many: 400,
-            packages,
+            packages: packages.into(),
             folder: TempDir::new().unwrap(),
             _server: Server::Process(server),
         }

@@ -40,7 +40,7 @@ async fn serve(
     setup: &Setup,
     program: &Program,
 ) -> Result<RunningService<RoleClient, Listener>, ClientError> {
-    let listener = || Listener::new(program, setup.hallpass.key());
+    let listener = || Listener::new(program, &setup.hallpass);
     let transport = || setup.hallpass.transport();
     let refused = match listener().serve(transport()).await {
         Err(ClientInitializeError::JsonRpcError(refused)) => refused,
@@ -100,12 +100,12 @@ impl<'a> Connection<'a> {
         &self.setup.server_ref
     }
 
-    /// Keeps the names of the server's tools for completions, where there is a store.
-    pub(crate) fn remember_tools<'n>(&self, names: impl Iterator<Item = &'n str>) {
+    /// Keeps the names of the server's tools and of their arguments for completions, where there is a store.
+    pub(crate) fn remember_tools<'n>(&self, tools: impl Iterator<Item = (&'n str, Vec<&'n str>)>) {
         if self.setup.keeps
             && let Ok(folder) = store::folder(self.program)
         {
-            ToolNames::new(self.key(), &folder).save(names);
+            ToolNames::new(self.key(), &folder).save(tools);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Nothing is sent that was not shown before, and everything can be declined or broken off. Without a
 //! terminal it is declined, with a note.
 
-use hallpass::CredentialKey;
+use hallpass::Hallpass;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -20,6 +20,8 @@ use crate::{
 /// Asks one user for one server.
 pub(super) struct Elicitor {
     server: String,
+    /// Judges the pages.
+    hallpass: Hallpass,
     environment: Environment,
     output: Output,
     typed: InputLines,
@@ -34,9 +36,10 @@ enum Stopped {
 }
 
 impl Elicitor {
-    pub(super) fn new(program: &Program, key: &CredentialKey) -> Self {
+    pub(super) fn new(program: &Program, hallpass: &Hallpass) -> Self {
         Self {
-            server: key.server.to_string(),
+            server: hallpass.key().server.to_string(),
+            hallpass: hallpass.clone(),
             environment: program.environment.clone(),
             output: program.output.clone(),
             typed: InputLines::new(&program.environment),
@@ -155,7 +158,8 @@ impl Elicitor {
         }
     }
 
-    /// A page to visit. Only a user opens it: a server could have any page opened otherwise.
+    /// A page to visit. Only a user opens it: a server could have any page opened otherwise. One in a
+    /// network that is none of the server's is not shown as one to visit.
     async fn visit(&self, message: &str, url: &str) -> Result<(), Stopped> {
         let page = Url::parse(url)
             .ok()
@@ -164,6 +168,14 @@ impl Elicitor {
             self.declined("to visit something that is no web page");
             return Err(Stopped::Declined);
         };
+        if let Err(refused) = self.hallpass.check_navigation(&page) {
+            let server = &self.server;
+            self.output.status(&format!(
+                "note: {server} asks to visit a page; declined, because {}",
+                text::line(&refused.to_string())
+            ));
+            return Err(Stopped::Declined);
+        }
         if !self.environment.stdin_is_terminal() {
             self.declined(&format!("to visit {page} (\"{}\")", text::line(message)));
             return Err(Stopped::Declined);

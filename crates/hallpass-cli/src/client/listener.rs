@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hallpass::CredentialKey;
+use hallpass::Hallpass;
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -31,12 +31,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(program: &Program, key: &CredentialKey) -> Self {
+    pub(crate) fn new(program: &Program, hallpass: &Hallpass) -> Self {
         Self {
-            server: key.server.to_string(),
+            server: hallpass.key().server.to_string(),
             output: program.output.clone(),
             verbose: program.options.verbose > 0,
-            asking: Elicitor::new(program, key).into(),
+            asking: Elicitor::new(program, hallpass).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
             dropped: watch::Sender::default(),
         }

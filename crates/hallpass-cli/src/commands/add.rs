@@ -41,6 +41,20 @@ pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError
             failed.hint(NAME_FORM)
         });
     }
+    let given = &add.server.options;
+    for (option, name) in [
+        ("--client-secret-env", &given.client_secret_env),
+        ("--token-env", &given.token_env),
+    ] {
+        if name
+            .as_ref()
+            .is_some_and(|name| !program.environment.is_name(name))
+        {
+            let what = format!("`{option}` takes the name of an environment variable");
+            let hint = "put the secret into a variable, and give its name, such as CLIENT_SECRET";
+            return Err(CommandError::usage(what).hint(hint));
+        }
+    }
     let config = Config::read(program)?;
     program.warn_of_config(config.warnings());
     let key = credential_key(&add.server.url, add.server.account.as_deref())?;

@@ -41,7 +41,7 @@ pub(crate) struct Call {
 
     /// The arguments: `key=value` (converted to the type in the tool's schema), `key:=JSON`, a JSON
     /// object, `@FILE` with a JSON object, or `@-` for standard input.
-    #[arg(value_name = "ARGUMENT")]
+    #[arg(value_name = "ARGUMENT", add = ArgValueCandidates::new(completion::tool_arguments))]
     pub(crate) arguments: Vec<String>,
 
     /// Write images, audio and files in the result to this file or folder.

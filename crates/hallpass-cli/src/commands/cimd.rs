@@ -4,7 +4,7 @@ use clap::Args;
 use hallpass::{Scopes, login::ClientMetadataDocument};
 use url::Url;
 
-use crate::{exit::CommandError, program::Program};
+use crate::{exit::CommandError, program::Program, server_options::port};
 
 /// The loopback hosts that a login may be given.
 const HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
@@ -29,7 +29,7 @@ pub(crate) struct Cimd {
 
     /// The port of the redirect URIs for servers that compare the port. Sign in there with the same
     /// `--callback-port`.
-    #[arg(long, value_name = "PORT", default_value_t = 41_753)]
+    #[arg(long, value_name = "PORT", default_value_t = 41_753, value_parser = port)]
     pub(crate) callback_port: u16,
 }
 

@@ -164,7 +164,7 @@ async fn the_whole_way(
     transcript.carries_resource(Endpoint::Authorization, 1)?;
     transcript.carries_resource(Endpoint::CodeExchange, 1)?;
 
-    let client = Listener::new(program, hallpass.key());
+    let client = Listener::new(program, &hallpass);
     let client = client.serve(hallpass.transport()).await;
     let client = client.map_err(rmcp_error::failed)?;
     let tools = client.list_all_tools().await.map_err(rmcp_error::failed)?;

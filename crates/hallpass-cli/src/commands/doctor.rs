@@ -12,7 +12,7 @@ use hallpass_doctor::{Doctor as Examined, Finding, Report, Severity, Style, Tone
 use serde_json::{Value, json};
 
 use crate::{
-    exit::CommandError,
+    exit::{Code, CommandError},
     output,
     program::Program,
     saved_options::SavedOptions,
@@ -177,7 +177,7 @@ fn command_of(advice: &str) -> String {
 /// How the command ends where something stands in the way.
 fn failed(fault: &Finding, lines: &ServerRef) -> CommandError {
     let what = format!("`{}`: {}", fault.code.as_str(), fault.code.explanation());
-    let failed = CommandError::with_remedy(what, fault.remedy);
+    let failed = CommandError::new(what).code(Code::of_finding(fault));
     let is_command = |hint: &&Hint| !matches!(hint, Hint::Text { .. });
     let command = fault.hints.iter().find(is_command);
     match command.or(fault.hints.first()) {

@@ -4,11 +4,11 @@
 //! `hallpass add`, and no secret goes with it. The credentials that mcp-remote keeps are another
 //! matter, and are asked for apart.
 
+#[cfg(test)]
+mod corpus;
 mod credentials;
 mod entry;
 mod file;
-#[cfg(any(test, fuzzing))]
-mod fuzzed;
 mod mcp_remote;
 mod mcp_remote_cache;
 mod parse;

@@ -59,10 +59,27 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
             "account": entry.key.account.as_str(),
             "state": account.map(|account| account.state_name()),
             "options": options,
+            "problem": null,
+        }));
+    }
+    for (name, key, what) in config.unreadable() {
+        rows.push([
+            name.to_owned(),
+            key.map(ToString::to_string).unwrap_or_default(),
+            "can't be read".to_owned(),
+            what.to_owned(),
+        ]);
+        servers.push(json!({
+            "name": name,
+            "server": key.map(|key| key.server.as_str()),
+            "account": key.map(|key| key.account.as_str()),
+            "state": null,
+            "options": null,
+            "problem": what,
         }));
     }
     print(&rows, program);
-    if servers.is_empty() {
+    if servers.is_empty() && config.warnings().next().is_none() {
         program
             .output
             .line("no server is configured; `hallpass add NAME URL` adds one");

@@ -3,13 +3,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Args;
-use hallpass::login::LoginErrorKind;
+use hallpass::{Hint, login::LoginErrorKind};
 use serde_json::json;
 
 use crate::{
     client_credentials,
     config::Config,
     exit::{Code, CommandError},
+    global_options::whole_seconds,
     open_server,
     open_sign_in::OpenSignIn,
     program::Program,
@@ -39,7 +40,7 @@ pub(crate) struct Login {
     pub(crate) device: bool,
 
     /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = WAIT)]
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT, value_parser = whole_seconds)]
     pub(crate) wait: u64,
 }
 
@@ -82,6 +83,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             program.output.clone(),
             !login.no_browser,
         )
+        .asking_for_code(login.device)
         .with_open_sign_in(open_sign_in);
         User {
             device: login.device || !terminal.opens_browser(),
@@ -105,7 +107,9 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     warn_config_mismatch(&setup, program)?;
     note_comma(login, program);
     let token = if is_there {
-        setup.hallpass.login().await.map_err(CommandError::from)
+        let waiting = format!("waiting for the sign-in to {key}");
+        let token = program.output.pending(&waiting, setup.hallpass.login());
+        token.await.map_err(CommandError::from)
     } else {
         let token = setup.hallpass.session().token().await;
         token.map_err(CommandError::from)
@@ -117,11 +121,13 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             return Ok(());
         }
         Err(failed) => {
+            let failed = without_refused_method(failed, login, &setup);
             if setup.keeps
                 && let Err(error) = save_failed_login(login, &setup)
             {
                 tracing::debug!(%error, "the options of the failed login are not saved");
             }
+            let failed = with_open_sign_in(failed, &setup, &store::folder(program)?).await;
             return Err(setup.server_ref.with_advice(failed, true));
         }
     };
@@ -140,6 +146,22 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     };
     program.output.result(&text, &data);
     Ok(())
+}
+
+/// A failure that the user took too long, with where they can go on: a process that asks them too waits
+/// since when, at which URL.
+async fn with_open_sign_in(failed: CommandError, setup: &Setup, folder: &Path) -> CommandError {
+    if failed.login_error_kind() != Some(LoginErrorKind::Timeout) {
+        return failed;
+    }
+    let holders = setup.hallpass.session().lock_holders().await;
+    let holder = holders.ok().and_then(|holders| holders.sign_in);
+    let open_sign_in = OpenSignIn::new(setup.hallpass.key(), folder);
+    let note = holder.and_then(|holder| Some((open_sign_in.read(&holder)?, holder)));
+    match note {
+        Some((note, holder)) => failed.hint(format!("{} {}", note.describe(&holder), note.url)),
+        None => failed,
+    }
 }
 
 /// Says that scopes are separated by spaces, where one has a comma.
@@ -167,6 +189,19 @@ fn save_options(setup: &Setup, program: &Program) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// The failure without the advice that the login before this one followed in vain: another way to send the
+/// secret of the same client.
+fn without_refused_method(failed: CommandError, login: &Login, setup: &Setup) -> CommandError {
+    let before = setup.remembered.of_failed_login().unwrap_or_default();
+    match before.token_endpoint_auth_method {
+        Some(method) if before.client_id == login.server.options.client_id => {
+            let tried = Hint::setting("client.auth_method", Some(method.as_str()));
+            failed.without_hint(&tried)
+        }
+        _ => failed,
+    }
 }
 
 /// Remembers the options of a login that failed, for the diagnosis that follows.

@@ -12,6 +12,7 @@ use hallpass_proxy::Proxy as Served;
 
 use crate::{
     exit::CommandError,
+    global_options::whole_seconds,
     open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
@@ -33,7 +34,7 @@ pub(crate) struct Proxy {
     pub(crate) interactive: bool,
 
     /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = whole_seconds)]
     pub(crate) wait: u64,
 }
 

@@ -5,7 +5,7 @@ use std::iter;
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use rmcp::model::Tool;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::listing;
 use crate::{
@@ -64,8 +64,17 @@ pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Comman
         Ok((page.tools, page.next_cursor))
     };
     let tools = connection.all("asking for tools", page).await?;
-    connection.remember_tools(tools.iter().map(|tool| &*tool.name));
+    let names = tools.iter().map(|tool| (&*tool.name, arguments(tool)));
+    connection.remember_tools(names);
     Ok(tools)
+}
+
+/// The names of a tool's arguments.
+fn arguments(tool: &Tool) -> Vec<&str> {
+    let properties = tool.input_schema.get("properties");
+    let properties = properties.and_then(Value::as_object);
+    let names = properties.into_iter().flat_map(Map::keys);
+    names.map(String::as_str).collect()
 }
 
 /// The name, the first line of the description, and a line for each parameter.

@@ -100,15 +100,16 @@ fn table(entry: &Entry) -> Result<Table, CommandError> {
     Ok(table)
 }
 
-/// Held while the file is changed: a lock on a file beside it, which stays.
+/// Held while the file is changed: a lock on a file beside it, which stays. Who can open it can keep others
+/// from changing the file, so it is for its owner alone.
 fn lock(path: &Path) -> io::Result<File> {
     let (path, folder) = behind(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(format!(".{name}.lock")))?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(folder.join(format!(".{name}.lock")))?;
     file.lock()?;
     Ok(file)
 }

@@ -44,15 +44,31 @@ fn faulty_entry_is_an_error_for_its_server_that_names_the_line() {
         ),
         (
             format!("[servers.a]\n{url}\nscope = 1\n"),
-            "/c/config.toml:3: `scope`: invalid type: integer",
+            "/c/config.toml:3: `scope`: it is to be text",
         ),
         (
             format!("[servers.a]\n{url}\ncallback-port = 70000\n"),
-            "/c/config.toml:3: `callback-port`: invalid value",
+            "/c/config.toml:3: `callback-port`: it is to be a number from 0 to 65535",
         ),
         (
             format!("[servers.a]\n{url}\ndpop = \"yes\"\n"),
-            "/c/config.toml:3: `dpop`: invalid type",
+            "/c/config.toml:3: `dpop`: it is to be `true` or `false`",
+        ),
+        (
+            format!("[servers.a]\n{url}\nmax-message-size = 0\n"),
+            "/c/config.toml:3: `max-message-size`: it is to be a whole number above 0",
+        ),
+        (
+            format!("[servers.a]\n{url}\ntransport = \"stdio\"\n"),
+            "/c/config.toml:3: `transport`: it is to be `auto`, `http` or `sse`",
+        ),
+        (
+            format!("[servers.a]\n{url}\nscope = [\"a\", \"b\"]\n"),
+            "/c/config.toml:3: `scope`: it is to be text",
+        ),
+        (
+            format!("[servers.a]\n{url}\nheader = 1\n"),
+            "/c/config.toml:3: `header`: it is to be text, or a list of texts",
         ),
         (
             format!("[servers.a]\n{url}\nheader = [1]\n"),

@@ -178,3 +178,48 @@ fn value_that_is_not_shown_is_not_kept_for_a_diagnosis() {
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
     assert!(shown.contains("'audience=https://a.example/'"), "{shown}");
 }
+
+#[test]
+fn parameter_that_may_be_secret_is_named_by_placeholder() {
+    for (parameter, shown, is_secret) in [
+        ("access_type=offline", "'access_type=offline'", false),
+        (
+            "login_hint=Me@example.com",
+            "'login_hint=Me@example.com'",
+            false,
+        ),
+        (
+            "audience=https://a.example/API",
+            "'audience=https://a.example/API'",
+            false,
+        ),
+        (
+            "foo=https://a.example/API",
+            "'foo=https://a.example/API'",
+            false,
+        ),
+        ("foo=Zk3jv90qPd", "'foo=VALUE'", true),
+        ("api_key=Zk3jv90qPd", "'api_key=VALUE'", true),
+    ] {
+        let given = ServerOptions {
+            authorize_param: vec![parameter.to_owned()],
+            ..ServerOptions::default()
+        };
+        let name = parameter.split('=').next().unwrap();
+        let note = format!("with the value of `--authorize-param {name}` in place of VALUE");
+        let notes = [note.as_str()];
+        let notes = if is_secret { &notes[..] } else { &[] };
+        check(&given, &[], &format!(" --authorize-param {shown}"), notes);
+    }
+}
+
+#[test]
+fn option_takes_the_place_of_another_of_its_group() {
+    let given = ServerOptions {
+        client_id: Some("mine".to_owned()),
+        client_secret_env: Some("SECRET".to_owned()),
+        ..ServerOptions::default()
+    };
+    let line = " --client-id mine --client-secret-file FILE";
+    check(&given, &[("client-secret-file", None)], line, &[]);
+}

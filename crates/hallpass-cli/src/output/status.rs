@@ -155,6 +155,11 @@ impl StatusLine {
         self.lock().words = text::line(what);
     }
 
+    /// The words of the command.
+    pub(super) fn text(&self) -> String {
+        self.lock().words.clone()
+    }
+
     /// Takes the line away, and keeps it away as long as what this gives is kept.
     pub(super) fn hold(&self) -> StatusHold<'_> {
         self.clear();

@@ -386,3 +386,50 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
     let ended = named.run(&["token", "other"]).await.expect(2);
     assert_eq!(ended.stderr, format!("error: {place}\n"));
 }
+
+#[tokio::test]
+async fn server_that_can_not_be_read_is_listed_with_the_reason() {
+    let named = ConfigFixture::new().await;
+    fs::create_dir_all(named.file.parent().unwrap()).unwrap();
+    let place = |line: u32| format!("{}:{line}", named.file.display());
+    let other = "https://other.example/mcp";
+    for (text, server, what) in [
+        (
+            format!("[servers.other]\nurl = \"{other}\"\nscops = \"a\"\n"),
+            Some(other),
+            format!("{}: unknown key `scops`; did you mean `scope`?", place(3)),
+        ),
+        (
+            "[servers.other]\nurl = \"other\"\n".to_owned(),
+            None,
+            format!("{}: `url`: ", place(2)),
+        ),
+    ] {
+        let mut file = fs::File::create(&named.file).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let list = named.run(&["list"]).await.expect(0).stdout;
+        let row = format!(
+            "other  {}  can't be read  {what}",
+            server.unwrap_or_default()
+        );
+        assert!(list.starts_with(&row), "{list}");
+        assert_eq!(list.lines().count(), 1, "{list}");
+        let list = named.run(&["--json", "list"]).await.expect(0).json();
+        let listed = &list["result"]["servers"][0];
+        assert_eq!(listed["name"], "other");
+        assert_eq!(listed["server"].as_str(), server);
+        assert_eq!(listed["state"], serde_json::Value::Null);
+        let problem = listed["problem"].as_str().unwrap();
+        assert!(problem.starts_with(&what), "{problem}");
+    }
+    // What is no server's is a warning; that there are no servers is not known.
+    let mut file = fs::File::create(&named.file).unwrap();
+    file.write_all(b"[server.other]\nurl = \"x\"\n").unwrap();
+    let list = named.run(&["list"]).await.expect(0);
+    assert_eq!(list.stdout, "", "{}", list.stderr);
+    assert!(
+        list.stderr.contains("unknown key `server`"),
+        "{}",
+        list.stderr
+    );
+}

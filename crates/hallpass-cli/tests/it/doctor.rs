@@ -1,7 +1,11 @@
 //! `hallpass doctor`: the report on standard output, one envelope for scripts, and exit codes as
 //! documented.
 
-use hallpass_testkit::{ChallengeStyle, Endpoint, LeakCheck, PublishedResource};
+use hallpass_testkit::{
+    AuthorizationServerOptions, ChallengeStyle, Endpoint, Fault, LeakCheck, PlannedFault,
+    PublishedResource, When,
+};
+use serde_json::json;
 
 use crate::program::Fixture;
 
@@ -63,10 +67,10 @@ async fn first_fault_decides_exit_code() {
     let ended = fixture.run(&["doctor", &url, "--account", "work"]).await;
     ended.expect(0);
 
-    // Refused although it is fresh: whoever runs the server has to see to it.
+    // The server refuses it although it is fresh.
     fixture.issuer.expire_access_tokens();
     let ended = fixture.run(&["doctor", &url, "--account", "work"]).await;
-    assert!(ended.expect(1).stdout.contains("`fresh-token-refused`"));
+    assert!(ended.expect(4).stdout.contains("`fresh-token-refused`"));
 
     fixture.server.stop().await;
     let ended = fixture.run(&["doctor", &url]).await.expect(5);
@@ -104,7 +108,90 @@ async fn unreadable_store_is_a_finding() {
     let store = fixture.store().join("store.json");
     let mut file = std::fs::File::create(&store).unwrap();
     std::io::Write::write_all(&mut file, b"no json").unwrap();
-    let ended = fixture.run(&["doctor", &url]).await.expect(2);
+    let ended = fixture.run(&["doctor", &url]).await.expect(1);
     assert!(ended.stdout.contains("network: ok"), "{}", ended.stdout);
     assert!(ended.stdout.contains("`store-damaged`"), "{}", ended.stdout);
+}
+
+/// Nothing was refused but the request itself: there is no token that could help.
+#[tokio::test]
+async fn refusal_of_a_request_without_token_names_the_header() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
+        server.listen.required_header = Some(("x-gateway".to_owned(), "open".to_owned()));
+    })
+    .await;
+    let url = fixture.url();
+    for command in ["doctor", "tools"] {
+        let ended = fixture.run(&[command, &url]).await.expect(2);
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains("asks for no sign-in"), "{said}");
+        assert!(said.contains("--header HEADER"), "{said}");
+        assert!(!said.contains("token of the account"), "{said}");
+        assert!(!said.contains("no other token"), "{said}");
+    }
+}
+
+fn answer(endpoint: Endpoint, status: u16, body: &serde_json::Value) -> PlannedFault {
+    PlannedFault {
+        endpoint,
+        when: When::Always,
+        fault: Fault::Answer {
+            status,
+            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            body: body.to_string(),
+        },
+    }
+}
+
+/// What is printed about a server that says too much.
+#[track_caller]
+fn check_size(ended: &crate::program::Output) {
+    for (name, text, most) in [
+        ("standard output", &ended.stdout, 64 * 1024),
+        ("standard error", &ended.stderr, 32 * 1024),
+    ] {
+        let (lines, bytes) = (text.lines().count(), text.len());
+        assert!(lines <= 400, "{name}: {lines} lines");
+        assert!(bytes <= most, "{name}: {bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn report_and_log_about_a_hostile_server_are_short() {
+    let many = |prefix: &str, count: u32| -> Vec<String> {
+        (0..count).map(|it| format!("{prefix}{it}")).collect()
+    };
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let mut issuers = vec![fixture.issuer.issuer().to_owned()];
+    issuers.extend(many(
+        &format!("https://as.example/{}", "x".repeat(80)),
+        3000,
+    ));
+    let published = json!({
+        "resource": url,
+        "authorization_servers": issuers,
+        "scopes_supported": many("scope:", 10_000),
+    });
+    fixture
+        .server
+        .plan(vec![answer(Endpoint::ResourceMetadata, 200, &published)]);
+    let description = "The end is not near. ".repeat(50_000);
+    let refused = json!({ "error": "invalid_request", "error_description": description });
+    fixture.issuer.plan(vec![
+        answer(Endpoint::Registration, 400, &refused),
+        answer(Endpoint::Token, 400, &refused),
+    ]);
+    for verbose in ["-v", "-vv"] {
+        for command in ["doctor", "tools"] {
+            let ended = fixture.run(&[verbose, command, &url]).await;
+            assert_ne!(ended.code, 0);
+            check_size(&ended);
+        }
+        let ended = fixture.run(&[verbose, "login", &url, "--no-browser"]).await;
+        assert_ne!(ended.code, 0);
+        check_size(&ended);
+        let ended = fixture.run(&[verbose, "--json", "doctor", &url]).await;
+        check_size(&ended);
+    }
 }

@@ -6,10 +6,15 @@ use serde_json::json;
 use crate::{program::Fixture, proxy::Host};
 
 async fn old(post_status: u16, is_open: bool) -> Fixture {
+    with_endpoint(post_status, is_open, None).await
+}
+
+async fn with_endpoint(post_status: u16, is_open: bool, endpoint: Option<&str>) -> Fixture {
+    let endpoint = endpoint.map(str::to_owned);
     Fixture::with(AuthorizationServerOptions::default(), |options| {
         options.transport = ServerTransport::HttpSse {
             post_status,
-            endpoint: None,
+            endpoint,
         };
         options.protection.is_open = is_open;
     })
@@ -93,4 +98,31 @@ async fn lines_that_are_shown_keep_the_transport_that_was_given() {
     let line = format!("hallpass call {url} --transport sse add a=");
     let one = one.expect(0);
     assert!(one.stdout.contains(&line), "{}", one.stdout);
+}
+
+#[tokio::test]
+async fn endpoint_for_messages_that_is_not_there_is_named_with_the_old_transport() {
+    for is_open in [true, false] {
+        let fixture = with_endpoint(405, is_open, Some("/nowhere?session_id=canary")).await;
+        let url = fixture.url();
+        if !is_open {
+            fixture.login(&[]).await.expect(0);
+        }
+        let tools = fixture.run(&["tools", &url]).await.expect(1);
+        let what = "/nowhere answered 404 Not Found to a message over HTTP+SSE, the old transport of MCP \
+                    2024-11-05";
+        assert!(tools.stderr.contains(what), "{}", tools.stderr);
+        let hint = "ask its operator for streamable HTTP";
+        assert!(tools.stderr.contains(hint), "{}", tools.stderr);
+        let doctor = fixture.run(&["doctor", &url]).await.expect(1);
+        assert!(
+            doctor.stdout.contains("fault `sse-fails`"),
+            "{}",
+            doctor.stdout
+        );
+        for ended in [tools, doctor] {
+            let said = ended.stdout + &ended.stderr;
+            assert!(!said.contains("canary"), "{said}");
+        }
+    }
 }

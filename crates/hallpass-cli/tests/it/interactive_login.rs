@@ -213,7 +213,7 @@ async fn passphrase_prompt_has_no_echo() {
     terminal.until("once more: ").await;
     terminal.types("canary house").await;
     let (code, written) = terminal.end().await;
-    assert_eq!(code, 1, "{written}");
+    assert_eq!(code, 2, "{written}");
     assert!(written.contains("passphrases differ"), "{written}");
     assert!(!written.contains("canary"), "{written}");
 

@@ -175,3 +175,15 @@ async fn resource_mismatch_is_refused_before_sign_in() {
         ended.stderr
     );
 }
+
+#[tokio::test]
+async fn code_for_another_device_that_is_not_offered_is_said_where_it_was_asked_for() {
+    let fixture = Fixture::new().await;
+    let words =
+        "offers no sign-in with a code for another device (RFC 8628): sign in with a browser";
+    let note = format!("note: {} {words}\n", fixture.issuer.issuer());
+    let ended = fixture.login(&["--device"]).await.expect(0);
+    assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+    let ended = fixture.login(&[]).await.expect(0);
+    assert!(!ended.stderr.contains(words), "{}", ended.stderr);
+}

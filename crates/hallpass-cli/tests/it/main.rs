@@ -22,6 +22,9 @@ mod doctor;
 mod dpop;
 #[cfg(unix)]
 mod elicitation;
+#[cfg(unix)]
+mod endpoints;
+mod exit_codes;
 mod first_steps;
 mod forget_client;
 #[cfg(unix)]

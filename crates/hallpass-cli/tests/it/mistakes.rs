@@ -337,3 +337,62 @@ async fn failure_at_a_proxy_names_the_proxy() {
     let because = "  because: what answers there does not speak TLS, as `https` needs\n";
     assert!(ended.stderr.contains(because), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn number_that_is_none_is_said_in_plain_words() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    for (arguments, words) in [
+        (
+            &["login", &url, "--wait", "soon"][..],
+            "expected a whole number of seconds",
+        ),
+        (
+            &["login", &url, "--callback-port", "http"],
+            "expected a number from 0 to 65535",
+        ),
+        (
+            &["tools", &url, "--max-message-size", "0"],
+            "expected a whole number above 0",
+        ),
+        (
+            &["tools", &url, "--max-refresh-attempts=-1"],
+            "expected a whole number above 0",
+        ),
+    ] {
+        let ended = fixture.run(arguments).await.expect(2);
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+        for word in ["digit", "non-zero", "invalid type", "u16"] {
+            assert!(!ended.stderr.contains(word), "{}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn secret_in_the_place_of_a_variable_is_not_shown() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let file = fixture.folder.path().join("config.toml");
+    let config = ["--config", file.to_str().unwrap()];
+    for secret in ["canary-s3cret/+=", "canary0s3cret"] {
+        for (option, more) in [
+            ("--client-secret-env", &["--client-id", "by-hand"][..]),
+            ("--token-env", &[]),
+            ("--passphrase-env", &["--key-store", "passphrase"]),
+        ] {
+            for command in [&["login"][..], &["tools"], &["doctor"], &["add", "mine"]] {
+                let options = [&[option, secret][..], more, &config].concat();
+                let arguments = [command, &[&url], &options].concat();
+                let ended = fixture.run(&arguments).await;
+                let said = ended.stdout + &ended.stderr;
+                assert!(!said.contains("canary"), "{arguments:?}: {said}");
+            }
+        }
+    }
+    // What can't be a name is written nowhere.
+    let given = ["--client-id", "c", "--client-secret-env", "canary/+="];
+    let add = [&["add", "other", &url][..], &given, &config].concat();
+    let ended = fixture.run(&add).await.expect(2);
+    let said = "`--client-secret-env` takes the name of an environment variable";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+}

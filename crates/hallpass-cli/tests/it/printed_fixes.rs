@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     io::Write as _,
     net::TcpListener,
+    path::Path,
     sync::{
         LazyLock,
         atomic::{AtomicU16, Ordering},
@@ -475,4 +476,132 @@ async fn other_url_is_diagnosed_with_the_options_given() {
         "{}",
         ended.stdout
     );
+}
+
+fn write(path: &Path, text: &str) {
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// The words of a line that is printed, as they are run.
+fn words_of(line: &str) -> Vec<String> {
+    let mut words = shlex::split(line).unwrap();
+    words.remove(0);
+    let is_bare = line.contains("login") && !line.contains("--no-browser");
+    words.extend(is_bare.then(|| "--no-browser".to_owned()));
+    words
+}
+
+#[tokio::test]
+async fn refused_token_of_the_user_is_left_out_in_a_fix() {
+    let place = Place::new(&ROW).await;
+    let (fixture, url) = (&place.fixture, place.fixture.url());
+    let token = fixture
+        .issuer
+        .registry()
+        .plant(Some("https://other.example/mcp"), "");
+    let kept = "--account work --client-name 'My Host' --header 'X-Team: tools'";
+    let with_token = async |words: &[&str]| {
+        let mut command = fixture.command(words);
+        command.env("MY_TOKEN", &token);
+        fixture.wait(command.spawn().unwrap()).await
+    };
+    let given = [KEPT, &["--token-env", "MY_TOKEN"]].concat();
+    let doctor = [&["doctor", &url], &given[..]].concat();
+    let other = format!("put another token for the resource `{url}`");
+    let login = format!("hallpass login {url} {kept}");
+    let ended = with_token(&doctor).await.expect(2);
+    assert!(said(&ended).contains("`token-refused`"), "{}", said(&ended));
+    assert!(said(&ended).contains(&other), "{}", said(&ended));
+    assert!(hints(&ended).contains(&login), "{}", said(&ended));
+    assert!(!said(&ended).contains(&token), "{}", said(&ended));
+
+    // Saved, it is forgotten first.
+    with_token(&[&["login", &url], &given[..]].concat())
+        .await
+        .expect(0);
+    let ended = with_token(&doctor).await.expect(2);
+    let fix = format!("hallpass logout {url} {kept}, then {login}");
+    assert!(hints(&ended).contains(&fix), "{}", said(&ended));
+    for line in fix.split(", then ") {
+        let words = words_of(line);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        fixture.sign_in(fixture.command(&words)).await.expect(0);
+    }
+    for command in ["doctor", "tools"] {
+        let words = [command, &url, "--account", "work"];
+        fixture.run(&words).await.expect(0);
+    }
+
+    // In the configuration, it is removed there.
+    let file = fixture.folder.path().join("config.toml");
+    let text = format!("[servers.mine]\nurl = \"{url}\"\ntoken-env = \"MY_TOKEN\"\n");
+    write(&file, &text);
+    let file = file.to_str().unwrap();
+    let ended = with_token(&["doctor", "mine", "--config", file])
+        .await
+        .expect(2);
+    let fix = format!(
+        "remove `token-env` under `[servers.mine]` in {file}, then run `hallpass login mine --config {file}`"
+    );
+    assert!(hints(&ended).contains(&fix), "{}", said(&ended));
+}
+
+#[tokio::test]
+async fn wrong_client_secret_leads_in_no_circle() {
+    for listed in [
+        &["client_secret_basic", "client_secret_post"][..],
+        &["client_secret_basic"],
+        &["client_secret_post"],
+        &[],
+    ] {
+        let place = Place::new(&Row {
+            issuer: |it| {
+                it.clients = vec![rows::by_hand("client_secret_basic")];
+                it.behaviour.any_loopback_port = true;
+            },
+            ..ROW
+        })
+        .await;
+        place.fixture.issuer.change(|it| {
+            let listed = if listed.is_empty() {
+                serde_json::Value::Null
+            } else {
+                serde_json::json!(listed)
+            };
+            let name = "token_endpoint_auth_methods_supported".to_owned();
+            it.metadata_overrides.insert(name, listed);
+        });
+        let fixture = &place.fixture;
+        let wrong = fixture.folder.path().join("wrong");
+        write(&wrong, "mistyped");
+        let wrong = wrong.to_str().unwrap();
+        let given = ["--client-id", "by-hand", "--client-secret-file", wrong];
+        let ended = fixture.login(&given).await;
+        assert_ne!(ended.code, 0);
+        let another = |ended: &Output| {
+            let hints = hints(ended);
+            let secret = "--client-secret-file FILE";
+            assert!(
+                hints.iter().any(|it| it.contains(secret)),
+                "{}",
+                said(ended)
+            );
+            let blame = "the client's secret is wrong, or its id";
+            assert!(hints.iter().any(|it| it == blame), "{}", said(ended));
+            let is_way =
+                |it: &&String| it.contains("--token-endpoint-auth-method") && it.contains(wrong);
+            hints.iter().find(is_way).cloned()
+        };
+        // One other way to send the same secret, and no more.
+        let line = another(&ended).unwrap();
+        let words = words_of(&line);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let ended = fixture.sign_in(fixture.command(&words)).await;
+        assert_ne!(ended.code, 0);
+        assert_eq!(another(&ended), None, "{}", said(&ended));
+        // Nor after a third login in the first way.
+        let ended = fixture.login(&given).await;
+        assert_eq!(another(&ended), None, "{}", said(&ended));
+    }
 }

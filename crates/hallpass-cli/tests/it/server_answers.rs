@@ -143,7 +143,7 @@ const TABLE: &[(Answer, i32, &[&str])] = &[
             let failed = || http("500 Internal Server Error", "text/plain", "out of disk");
             is_call(it).then(failed).unwrap_or_default()
         },
-        1,
+        5,
         &["answered 500", "out of disk"],
     ),
     (

@@ -140,3 +140,34 @@ async fn non_interactive_command_does_not_wait_for_an_open_login() {
         assert_eq!(modes, [0o600]);
     }
 }
+
+#[tokio::test]
+async fn wait_for_another_process_ends_with_its_name_and_url() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let (says, first, _talk) = begin(&fixture, &url).await;
+    let Says::Visit(visit) = says else {
+        panic!("the first one waits")
+    };
+    let login = [
+        "--timeout",
+        "30",
+        "login",
+        &url,
+        "--no-browser",
+        "--wait",
+        "1",
+    ];
+    let ended = fixture.run(&login).await.expect(3);
+    let process = format!("process {}", first.id().unwrap());
+    let said = ended.stderr;
+    let because = format!(
+        "  because: {process} asks the user to sign in, and that was not finished within 1 s\n"
+    );
+    assert!(said.contains(&because), "{said}");
+    let (_, hint) = said
+        .split_once(&format!("  hint: {process} has waited for "))
+        .unwrap();
+    let visit = format!("; to sign in there, visit {visit}\n");
+    assert!(hint.contains(&visit), "{said}");
+}

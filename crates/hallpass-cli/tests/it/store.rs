@@ -98,7 +98,7 @@ async fn key_location_is_fixed_at_creation() {
 )]
 async fn requested_keyring_without_answer_is_an_error() {
     let fixture = Fixture::new().await;
-    let ended = fixture.login(&["--key-store", "keyring"]).await.expect(1);
+    let ended = fixture.login(&["--key-store", "keyring"]).await.expect(2);
     assert!(
         ended.stderr.contains("the store's key (`keyring`)"),
         "{}",

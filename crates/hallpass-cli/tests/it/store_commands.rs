@@ -143,7 +143,7 @@ async fn key_moves_to_passphrase_and_back() {
             .map(str::to_owned)
             .collect();
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let ended = fixture.run(&arguments).await.expect(1);
+        let ended = fixture.run(&arguments).await.expect(2);
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
         assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
     }
@@ -331,6 +331,29 @@ async fn missing_passphrase_without_terminal_names_its_options() {
 }
 
 #[tokio::test]
+async fn unreadable_passphrase_is_not_blamed_on_the_store_key() {
+    let fixture = two_accounts().await;
+    let bundle = note(&fixture, "bundle", "an export");
+    let new = format!("{bundle}.new");
+    let file = fixture.folder.path().join("nothing");
+    let file = ["--with-passphrase-file", file.to_str().unwrap()];
+    let variable = ["--with-passphrase-env", "UNSET"];
+    for words in [
+        &["store", "export", &new][..],
+        &["store", "import", &bundle],
+        &["store", "move", "passphrase"],
+    ] {
+        let ended = fixture.run(&[words, &file].concat()).await.expect(2);
+        let expected = format!("error: the passphrase in `{}` can't be read\n", file[1]);
+        assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+        let ended = fixture.run(&[words, &variable].concat()).await.expect(2);
+        let expected = "error: the environment variable `UNSET` is not set\n";
+        assert_eq!(ended.stderr, expected, "{words:?}");
+    }
+    assert_eq!(accounts(&fixture, &[]).await, TWO);
+}
+
+#[tokio::test]
 async fn import_of_missing_file_names_it() {
     let fixture = two_accounts().await;
     let nothing = fixture.folder.path().join("nothing");
@@ -370,7 +393,7 @@ async fn reset_after_overwritten_key_moves_files() {
     let url = fixture.url();
     let key = key_file(&fixture);
     note(&fixture, key.to_str().unwrap(), "something else\n");
-    let ended = fixture.run(&["token", &url]).await.expect(1);
+    let ended = fixture.run(&["token", &url]).await.expect(2);
     assert!(ended.stderr.contains("not a key file"), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("hallpass store reset"),

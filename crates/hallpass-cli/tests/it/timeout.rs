@@ -26,9 +26,14 @@ async fn timeout_exits_with_5() {
     gate.open();
     assert_eq!(ended["error"]["code"], "timed-out");
     assert_eq!(ended["error"]["message"], "timed out after 0.2 s");
+    let wait = ended["error"]["causes"][0].as_str().unwrap();
+    let server = format!("not finished: waiting for the answer to POST {url}");
+    assert_eq!(wait, server);
 
-    let login = ["login", &url, "--no-browser", "--timeout", "0.2"];
-    fixture.run(&login).await.expect(5);
+    let login = ["login", &url, "--no-browser", "--timeout", "2"];
+    let ended = fixture.run(&login).await.expect(5);
+    let wait = format!("  because: not finished: waiting for the sign-in to {url}\n");
+    assert!(ended.stderr.contains(&wait), "{}", ended.stderr);
     for wrong in ["0", "-1", "soon", "inf", "NaN"] {
         let option = format!("--timeout={wrong}");
         let ended = fixture.run(&["status", &option]).await.expect(2);

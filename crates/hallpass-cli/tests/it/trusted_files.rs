@@ -302,3 +302,14 @@ async fn ca_file_writable_by_others_is_not_trusted() {
     place.says_no(&place.fixture.run(&option).await, &ca, &mend);
     place.says_no(&by_variable().await, &ca, &mend);
 }
+
+#[tokio::test]
+async fn lock_of_the_configuration_is_for_its_owner_alone() {
+    let place = Place::new().await;
+    let config = place.folder("new", 0o755).join("config.toml");
+    let added = place.run(&config, &["add", "it", "https://mcp.example/mcp"]);
+    added.await.expect(0);
+    let lock = config.with_file_name(".config.toml.lock");
+    let mode = fs::metadata(lock).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+}

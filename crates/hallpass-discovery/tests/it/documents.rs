@@ -110,7 +110,7 @@ fn insecure_or_foreign_endpoint_is_refused() {
                 &[PATH_PRM, AS, OIDC],
             );
         assert_eq!(error.kind(), DiscoveryErrorKind::EndpointRefused);
-        assert_eq!(error.remedy(), Remedy::Report);
+        assert_eq!(error.remedy(), Remedy::Configure);
     }
     let plain = "plain http is for loopback hosts only";
     check("token_endpoint", "http://as.example/t", plain);

@@ -58,7 +58,7 @@ async fn expired_client_secret_is_a_warning() {
 #[tokio::test]
 async fn registration_with_another_callback_is_a_note() {
     let mut fixture = signed_out(|_| {}).await;
-    fixture.settings.callback.path = "/other".to_owned();
+    fixture.settings.callback.path = Some("/other".to_owned());
     fixture.report("registration-outdated").await;
 }
 

@@ -2,7 +2,7 @@
 
 use hallpass::{Hint, Remedy};
 use hallpass_doctor::Code;
-use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
+use hallpass_testkit::{ChallengeStyle, Endpoint, Fault, ServerTransport};
 
 use crate::fixture::{Fixture, JSON, always, answer};
 
@@ -121,6 +121,10 @@ async fn server_without_handshake_or_discover_is_a_fault() {
         ),
     ] {
         let fixture = Fixture::new().await;
+        let no_stream = answer(405, &[], "");
+        fixture
+            .server
+            .plan(vec![always(Endpoint::Stream, no_stream)]);
         let refused = answer(400, &[JSON], refusal);
         fixture.server.once(Endpoint::Mcp, refused);
         fixture.server.once(Endpoint::Mcp, discovered);
@@ -188,44 +192,97 @@ async fn url_beside_the_endpoint_hints_the_right_one() {
 async fn url_without_neighbouring_endpoint_is_not_found() {
     let mut fixture = Fixture::with(|_| {}, |server| server.path = "/deep/down".to_owned()).await;
     fixture.url = format!("{}/mcp", fixture.server.origin());
-    fixture.report("not-found").await;
+    let report = fixture.report("not-found").await;
+    let mut hints = report.findings().flat_map(|it| &it.hints);
+    assert!(!hints.any(|it| *it == Hint::SignIn), "there is nowhere to");
+}
+
+/// A server of HTTP+SSE that names `endpoint` for messages, or its own.
+async fn of_http_sse(post_status: u16, endpoint: Option<&str>, is_open: bool) -> Fixture {
+    let endpoint = endpoint.map(str::to_owned);
+    let old = ServerTransport::HttpSse {
+        post_status,
+        endpoint,
+    };
+    Fixture::with(
+        |_| {},
+        |server| {
+            server.transport = old;
+            server.protection.is_open = is_open;
+        },
+    )
+    .await
 }
 
 #[tokio::test]
 async fn server_of_the_old_transport_is_a_note() {
-    let fixture = Fixture::new().await;
-    let stream = answer(
-        200,
-        &[("content-type", "text/event-stream")],
-        "event: endpoint\n\n",
-    );
-    fixture.server.plan(vec![
-        always(Endpoint::Stream, stream),
-        always(Endpoint::Mcp, answer(405, &[], "")),
-    ]);
+    let fixture = of_http_sse(405, None, true).await;
     let report = fixture.report("sse-only").await;
     assert_eq!(report.first_fault(), None);
+    assert!(report.findings().any(|it| it.code == Code::SseOnly));
 }
 
 #[tokio::test]
 async fn server_of_the_old_transport_behind_oauth_is_a_note() {
     for status in [400, 404, 405] {
-        let fixture = Fixture::signed_in().await;
-        let stream = answer(
-            200,
-            &[("content-type", "text/event-stream")],
-            "event: endpoint\n\n",
-        );
-        let challenge = answer(401, &[("www-authenticate", "Bearer")], "");
-        for answer in [challenge, answer(status, &[], ""), stream] {
-            fixture.server.once(Endpoint::Mcp, answer);
-        }
-        let report = fixture
-            .report(&format!("sse-only-behind-oauth-{status}"))
-            .await;
+        let fixture = of_http_sse(status, None, false).await;
+        fixture.sign_in().await;
+        let name = format!("sse-only-behind-oauth-{status}");
+        let report = fixture.report(&name).await;
         assert_eq!(report.first_fault(), None, "{status}");
         assert!(report.findings().any(|it| it.code == Code::SseOnly));
     }
+}
+
+#[tokio::test]
+async fn old_transport_that_takes_no_message_is_a_fault() {
+    let elsewhere = "https://other.example/messages?key=s3cret";
+    for (endpoint, is_open, name) in [
+        ("/nowhere?session_id=s3cret", true, "sse-fails"),
+        (
+            "/nowhere?session_id=s3cret",
+            false,
+            "sse-fails-behind-oauth",
+        ),
+        (elsewhere, true, "sse-fails-for-another-origin"),
+    ] {
+        let fixture = of_http_sse(405, Some(endpoint), is_open).await;
+        if !is_open {
+            fixture.sign_in().await;
+        }
+        let report = fixture.report(name).await;
+        let fault = report.first_fault().map(|it| it.code);
+        assert_eq!(fault, Some(Code::SseFails), "{name}");
+        assert!(!report.to_string().contains("s3cret"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn old_transport_without_an_answer_is_a_fault() {
+    let fixture = of_http_sse(405, None, true).await;
+    let kind = [("content-type", "text/event-stream")];
+    let stream = "event: endpoint\ndata: /messages\n\n: that is all\n\n";
+    let refused = answer(405, &[], "");
+    for answer in [refused, answer(200, &kind, stream), answer(202, &[], "")] {
+        fixture.server.once(Endpoint::Mcp, answer);
+    }
+    let report = fixture.report("sse-fails-without-an-answer").await;
+    let fault = report.first_fault().map(|it| it.code);
+    assert_eq!(fault, Some(Code::SseFails));
+}
+
+/// Any server may answer a GET with its own stream.
+#[tokio::test]
+async fn stream_without_endpoint_is_not_of_the_old_transport() {
+    let fixture = Fixture::new().await;
+    let kind = [("content-type", "text/event-stream")];
+    fixture.server.plan(vec![
+        always(Endpoint::Stream, answer(200, &kind, ": hello\n\n")),
+        always(Endpoint::Mcp, answer(405, &[], "")),
+    ]);
+    let report = fixture.doctor().diagnose().await;
+    let fault = report.first_fault().map(|it| it.code);
+    assert_eq!(fault, Some(Code::NoStreamableHttp));
 }
 
 #[tokio::test]

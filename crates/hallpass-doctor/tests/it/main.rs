@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod account;
+mod authorization_endpoint;
+mod bounds;
 mod browser;
 mod codes;
 mod endpoint;

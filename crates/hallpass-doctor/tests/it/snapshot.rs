@@ -75,7 +75,17 @@ fn word(words: &[&str], at: usize) -> String {
     }
     if let Some((head, port)) = word.split_once("127.0.0.1:") {
         let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
+        // A redirect URI has a digest of its issuer, whose port is another one each time.
+        let rest = match rest.rsplit_once('/') {
+            Some((path, digest)) if is_digest(digest) => path,
+            _ => rest,
+        };
         return format!("{head}127.0.0.1:PORT{rest}");
     }
     word.to_owned()
+}
+
+/// Whether a part of a path is 64 bits of a digest.
+fn is_digest(part: &str) -> bool {
+    part.len() == 16 && part.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

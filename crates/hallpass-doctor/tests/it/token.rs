@@ -1,8 +1,10 @@
 //! The token, and what the server makes of it.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hallpass::{AccessToken, Remedy, Resource, Timestamp};
-use hallpass_doctor::Severity;
+use hallpass::{AccessToken, FixedToken, Hint, Remedy, Resource, Timestamp};
+use hallpass_doctor::{Code, ResponsibleParty, Severity};
 use hallpass_testkit::{Endpoint, Fault, Lifecycle};
 
 use crate::fixture::{Fixture, JSON, answer};
@@ -210,4 +212,39 @@ async fn unlisted_tools_are_a_fault() {
         fault: answer(500, &[JSON], "{}"),
     }]);
     fixture.report("tools-can-t-be-listed").await;
+}
+
+/// No sign-in changes a token that the user supplies.
+#[tokio::test]
+async fn refused_token_of_a_source_is_fixed_without_the_source() {
+    // What is stored is not about this token.
+    let fixture = Fixture::signed_in().await;
+    let claims = r#"{"aud":"https://other.example/mcp"}"#;
+    let jwt = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+    let planted = fixture.issuer.registry();
+    for (token, code, name) in [
+        (
+            planted.plant(Some("https://other.example/mcp"), ""),
+            Code::TokenRefused,
+            "token-refused-from-a-source",
+        ),
+        (
+            jwt,
+            Code::AnotherAudience,
+            "token-for-another-audience-from-a-source",
+        ),
+    ] {
+        let source = FixedToken::new(AccessToken::new(token), "the variable `TOKEN`");
+        let builder = fixture.builder().token_source(Arc::new(source));
+        let report = fixture.report_of(name, fixture.doctor_of(builder)).await;
+        let fault = report.first_fault().unwrap();
+        assert_eq!(fault.code, code, "{name}");
+        assert_eq!(fault.party, ResponsibleParty::Here, "{name}");
+        assert_eq!(fault.remedy, Remedy::Configure, "{name}");
+        let wanted = format!("for the resource `{}`", fixture.server.url());
+        assert!(fault.hints[0].to_string().contains(&wanted), "{name}");
+        assert_eq!(fault.hints[1], Hint::LeaveOutTokenSource, "{name}");
+        let mut hints = report.findings().flat_map(|it| &it.hints);
+        assert!(!hints.any(|it| *it == Hint::SignIn), "{name}");
+    }
 }

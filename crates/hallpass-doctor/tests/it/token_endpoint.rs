@@ -1,7 +1,7 @@
 //! Where a login fails at the token endpoint.
 
 use hallpass_core::{
-    ClientId, ClientSecret, DpopSetting, PreRegisteredClient, TokenEndpointAuthMethod,
+    ClientId, ClientSecret, DpopSetting, Hint, PreRegisteredClient, TokenEndpointAuthMethod,
 };
 use hallpass_doctor::{Code, Report, Severity};
 use hallpass_testkit::{Endpoint, Fault};
@@ -37,7 +37,26 @@ async fn token_endpoint_that_is_none_is_a_fault() {
         let report = answering(name, fault).await;
         let severity = found(&report, Code::TokenEndpointFails);
         assert_eq!(severity, Some(Severity::Fault), "{name}");
+        let mut hints = report.findings().flat_map(|it| &it.hints);
+        assert!(
+            !hints.any(|it| *it == Hint::SignIn),
+            "{name}: it would fail"
+        );
     }
+}
+
+#[tokio::test]
+async fn token_endpoint_that_leads_to_another_server_is_said_to() {
+    let elsewhere = [("location", "https://other.example.com/token?key=s3cret")];
+    let report = answering(
+        "token-endpoint-redirects-to-another-server",
+        answer(307, &elsewhere, ""),
+    )
+    .await;
+    let words = "https://other.example.com is another server than http";
+    let hints = report.findings().flat_map(|it| &it.hints);
+    let said = hints.filter(|it| it.to_string().starts_with(words));
+    assert_eq!(said.count(), 1);
 }
 
 #[tokio::test]
@@ -117,7 +136,11 @@ async fn unlisted_client_authentication_is_named() {
     fixture.settings.client.pre_registered = Some(by_hand());
     // The endpoint may take a public client all the same.
     let refusal = answer(400, &[JSON], r#"{"error":"invalid_grant"}"#);
-    fixture.issuer.plan(vec![always(Endpoint::Token, refusal)]);
+    let page = answer(200, &[("content-type", "text/html")], "<form>");
+    fixture.issuer.plan(vec![
+        always(Endpoint::Token, refusal),
+        always(Endpoint::Authorization, page),
+    ]);
     let report = fixture.report("client-authentication-not-listed").await;
     let severity = found(&report, Code::ClientAuthNotListed);
     assert_eq!(severity, Some(Severity::Note));

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, io, sync::Mutex};
 
-use hallpass_core::{BoxFuture, block_on};
+use hallpass_core::{BoxFuture, Diagnostic as _, Hint, block_on};
 
 use super::*;
 

@@ -5,6 +5,7 @@ mod address;
 mod authority;
 mod environment;
 mod headers;
+mod http2;
 mod identity;
 mod limits;
 mod proxy;

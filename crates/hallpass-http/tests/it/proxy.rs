@@ -321,3 +321,20 @@ async fn no_proxy_host_is_reached_directly_and_judged_here() {
     assert_eq!(closed.unwrap_err().kind(), HttpErrorKind::AddressRefused);
     assert_eq!(proxy.connections(), 0);
 }
+
+#[tokio::test]
+async fn unknown_name_of_a_proxy_is_not_said_of_the_server() {
+    for (proxy, kind) in [
+        ("nowhere.test", HttpErrorKind::Connect),
+        ("socks5h://nowhere.test", HttpErrorKind::Connect),
+        // It is asked for an address, so either name may be unknown here.
+        ("socks5://nowhere.test", HttpErrorKind::Resolve),
+    ] {
+        let client = proxied(proxy, Names::new(&[]), Trust::default());
+        let error = get(&client, "https://mcp.test/x").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{proxy}: {}", chain(&error));
+        let named = "the connection goes through the proxy";
+        assert!(chain(&error).contains(named), "{}", chain(&error));
+        assert!(!error.may_have_been_sent());
+    }
+}

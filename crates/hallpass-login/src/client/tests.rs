@@ -261,6 +261,31 @@ fn registration_is_reused_unless_it_no_longer_fits() {
 }
 
 #[test]
+fn registration_with_the_path_of_its_issuer_is_reused() {
+    let case = |path: &str| {
+        Case::registered(ISSUER).with(|case| {
+            let redirect_uri = format!("http://127.0.0.1:40123{path}");
+            case.registration().redirect_uri = Some(redirect_uri);
+        })
+    };
+    let changed = "register: the callback setting has changed";
+    let own = "/callback/93e20fbd9d9436f7";
+    case(own).check("reused before");
+    case("/callback/eb8aeaa7d6dcc18a").check(changed);
+    case("/callback/").check(changed);
+    // A path that the user set is for every issuer.
+    let set = |path: &str, setting: &str| {
+        case(path).with(|case| {
+            let setting = setting.to_owned();
+            case.settings.callback = CallbackSetting::default().with_path(setting);
+        })
+    };
+    set("/callback", "/callback").check("reused before");
+    set(own, "/callback").check(changed);
+    set("/callback", "/other").check(changed);
+}
+
+#[test]
 fn more_scopes_than_registered_register_again_once() {
     let case = |registered: &str, asked: &str| {
         Case::registered(ISSUER).with(|case| {

@@ -1,9 +1,10 @@
 //! The callback port while a login waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hallpass_login::{BrowserLogin, LoginErrorKind};
-use hallpass_testkit::{Endpoint, Person, Tamper};
+use hallpass_core::Authorizer as _;
+use hallpass_login::{BrowserLogin, LoginError, LoginErrorKind};
+use hallpass_testkit::{Endpoint, FixedEntropy, Person, Tamper};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -26,11 +27,12 @@ fn parameter(url: &Url, name: &str) -> String {
     pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
 }
 
+fn callback(url: &Url) -> Url {
+    Url::parse(&parameter(url, "redirect_uri")).unwrap()
+}
+
 fn callback_port(url: &Url) -> u16 {
-    Url::parse(&parameter(url, "redirect_uri"))
-        .unwrap()
-        .port()
-        .unwrap()
+    callback(url).port().unwrap()
 }
 
 #[tokio::test]
@@ -41,28 +43,34 @@ async fn hostile_requests_to_the_callback_port_are_ignored() {
     let stranger = async {
         let url = browser.url(0).await;
         let port = callback_port(&url);
+        let path = callback(&url).path().to_owned();
         let state = parameter(&url, "state");
         let host = format!("Host: 127.0.0.1:{port}");
         let requests = [
             // A web page that posts, with everything right but the method.
             format!(
-                "POST /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
+                "POST {path}?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
                  Content-Length: 9\r\n\r\ncode=evil"
             ),
             // A name that points here.
-            format!("GET /callback?code=evil&state={state} HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
-            format!("GET /callback?code=evil HTTP/1.1\r\n{host}\r\n\r\n"),
-            format!("GET /callback?code=evil&state=guessed HTTP/1.1\r\n{host}\r\n\r\n"),
-            format!("GET /callback?error=access_denied HTTP/1.1\r\n{host}\r\n\r\n"),
-            format!("GET /callback?error=access_denied&state= HTTP/1.1\r\n{host}\r\n\r\n"),
-            format!("GET /callback?code=evil&state={state}&state=x HTTP/1.1\r\n{host}\r\n\r\n"),
-            format!("HEAD /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET {path}?code=evil&state={state} HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+            format!("GET {path}?code=evil HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET {path}?code=evil&state=guessed HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET {path}?error=access_denied HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET {path}?error=access_denied&state= HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET {path}?code=evil&state={state}&state=x HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("HEAD {path}?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\r\n"),
             format!(
-                "GET /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
+                "GET {path}?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
                  Sec-Purpose: prefetch\r\n\r\n"
             ),
             format!("GET /favicon.ico HTTP/1.1\r\n{host}\r\n\r\n"),
             format!("GET / HTTP/1.1\r\n{host}\r\n\r\n"),
+            // The path of a redirect URI that is registered by hand, and of another issuer.
+            format!("GET /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!(
+                "GET /callback/0123456789abcdef?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\r\n"
+            ),
         ];
         for request in requests.iter().cycle().take(1000) {
             let answer = send(port, request.clone()).await;
@@ -80,6 +88,15 @@ async fn hostile_requests_to_the_callback_port_are_ignored() {
     assert_eq!(visit.status, 200);
     assert!(record.is_signed_in());
     assert_eq!(fixture.issuer.requests_to(Endpoint::Token).len(), 1);
+    // Those that are no callback by their form are no event at all.
+    let events = browser.events();
+    let strays: Vec<_> = events
+        .iter()
+        .filter(|event| event.starts_with("Stray"))
+        .collect();
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    assert!(strays[0].starts_with("Stray {"), "{strays:?}");
+    assert_eq!(strays[1], "Strays { count: 385 }");
 }
 
 #[tokio::test]
@@ -156,4 +173,26 @@ async fn callback_page_has_no_code_and_loads_nothing() {
     let code = parameter(&visit.callback.unwrap(), "code");
     assert!(!visit.page.contains(&code));
     assert!(visit.page.contains("history.replaceState"));
+}
+
+#[tokio::test]
+async fn wait_for_another_process_ends_at_the_time_limit_of_a_login() {
+    let fixture = Fixture::new().await;
+    let clock = fixture.clock.clone();
+    let login = BrowserLogin::builder(
+        Fixture::http(),
+        Arc::new(clock.clone()),
+        Arc::new(FixedEntropy::new(7)),
+        fixture.browser.clone(),
+    );
+    let login = login.timeout(Duration::from_secs(7)).build();
+    let passing = async {
+        clock.until_asleep(1).await;
+        clock.advance(Duration::from_secs(7));
+    };
+    let (error, ()) = tokio::join!(login.waits_for_process(Some("process 12")), passing);
+    let failed: &LoginError = error.get_ref().downcast_ref().unwrap();
+    assert_eq!(failed.kind(), LoginErrorKind::Timeout);
+    let expected = "process 12 asks the user to sign in, and that was not finished within 7 s";
+    assert_eq!(error.to_string(), expected);
 }

@@ -298,7 +298,7 @@ async fn failed_login_keeps_a_usable_grant() {
     fixture.reason = SignInReason::Requested;
     fixture.set_person(Person::new().denying());
     // A new registration does not replace the record either.
-    fixture.settings.callback.path = "/another".to_owned();
+    fixture.settings.callback.path = Some("/another".to_owned());
     fixture.login().await.unwrap_err();
     assert_eq!(registrations(&fixture), 2);
     assert_eq!(fixture.saved.records().len(), kept);

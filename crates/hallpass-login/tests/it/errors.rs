@@ -180,7 +180,7 @@ async fn registration_that_is_not_saved_opens_no_browser() {
 #[tokio::test]
 async fn authorize_error_holds_the_login_error() {
     let mut fixture = Fixture::new().await;
-    fixture.settings.callback.path = "no slash".to_owned();
+    fixture.settings.callback.path = Some("no slash".to_owned());
     let error = AuthorizeError::from(fixture.login().await.unwrap_err());
     assert_eq!(error.remedy(), Remedy::Configure);
     let error = error.get_ref().downcast_ref::<LoginError>().unwrap();

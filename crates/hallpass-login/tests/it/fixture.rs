@@ -18,7 +18,8 @@ use hallpass_core::{
 use hallpass_discovery::Discovery;
 use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{
-    BrowserLogin, Interaction, LoginError, LoginEvent, LoginInputs, OpenError, PlannedClient,
+    AuthorizationEndpointVerdict, BrowserLogin, Interaction, LoginError, LoginEvent, LoginInputs,
+    OpenError, PlannedClient,
 };
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, BrowserVisit, FakeClock,
@@ -85,7 +86,7 @@ impl Fixture {
         CredentialKey::new(ServerUrl::parse(&self.server.url()).unwrap())
     }
 
-    fn http() -> Arc<dyn HttpClient> {
+    pub(crate) fn http() -> Arc<dyn HttpClient> {
         Arc::new(Client::new(HttpConfig::default()).unwrap())
     }
 
@@ -158,9 +159,15 @@ impl Fixture {
             Some(registration) => {
                 let entropy = FixedEntropy::new(7);
                 let http = &*http;
-                inputs
-                    .is_registration_accepted(registration, http, &entropy)
-                    .await
+                let verdict = inputs
+                    .ask_authorization_endpoint(registration, http, &entropy)
+                    .await;
+                verdict.map(|verdict| {
+                    let refuses = AuthorizationEndpointVerdict::RefusesClient;
+                    let refuses_uri =
+                        matches!(verdict, AuthorizationEndpointVerdict::RefusesRedirectUri(_));
+                    verdict != refuses && !refuses_uri
+                })
             }
             None => None,
         };

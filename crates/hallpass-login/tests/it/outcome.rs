@@ -118,7 +118,7 @@ async fn callback_host_may_be_any_loopback_address() {
         }
         let mut fixture = Fixture::new().await;
         fixture.settings.callback.host = host.to_owned();
-        fixture.settings.callback.path = "/oauth/back".to_owned();
+        fixture.settings.callback.path = Some("/oauth/back".to_owned());
         let record = fixture.signed_in().await;
         let redirect_uri = record.registration.unwrap().redirect_uri.unwrap();
         assert!(

@@ -52,7 +52,7 @@ async fn plan_prints_one_line_for_each_decision() {
     assert_eq!(
         planned.unwrap().to_string(),
         "client: registered at the sign-in (RFC 7591)\n\
-         redirect URI: http://127.0.0.1/callback on a free port\n\
+         redirect URI: http://127.0.0.1/callback/93e20fbd9d9436f7 on a free port\n\
          scopes: none\n\
          resource: https://mcp.example/mcp\n\
          grants: authorization code\n\
@@ -69,7 +69,7 @@ async fn plan_prints_one_line_for_each_decision() {
     settings.callback = CallbackSetting::default();
     settings.callback.host = "localhost".to_owned();
     settings.callback.port = Some(3118);
-    settings.callback.path = "/back".to_owned();
+    settings.callback.path = Some("/back".to_owned());
     settings.client.pre_registered = Some(PreRegisteredClient::new(ClientId::new("by-hand")));
     let planned = plan(&more, &settings, AuthScheme::Dpop, None).await;
     assert_eq!(
@@ -81,6 +81,19 @@ async fn plan_prints_one_line_for_each_decision() {
          grants: authorization code, pushed first; device code\n\
          tokens: bound to a key (DPoP)"
     );
+}
+
+#[tokio::test]
+async fn plan_says_what_the_user_is_asked_first() {
+    let settings = ServerSettings::default();
+    let more = json!({ "authorization_endpoint": "https://login.example/authorize" });
+    let planned = plan(&more, &settings, AuthScheme::Bearer, None).await;
+    let planned = planned.unwrap();
+    let token_host = planned.token_host.as_ref().unwrap();
+    assert_eq!(token_host.issuer.as_str(), "https://as.example");
+    let text = planned.to_string();
+    let line = "\nasks first: you sign in at login.example; as.example receives the result";
+    assert!(text.ends_with(line), "{text}");
 }
 
 #[tokio::test]

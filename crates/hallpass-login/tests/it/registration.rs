@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AuthScheme::Bearer as BEARER, ExplicitEndpoints, Record, Scopes, State, record::SignInCause,
+    AuthScheme::Bearer as BEARER, ExplicitEndpoints, Hint, Record, Scopes, State,
+    record::SignInCause,
 };
 use hallpass_login::LoginError;
 use hallpass_testkit::ScriptedResponse;
@@ -58,6 +59,49 @@ async fn fails(server: ScriptedServer) -> (Arc<ScriptedServer>, LoginError) {
     let server = Arc::new(server);
     let error = server.login(BEARER, None).await.unwrap_err();
     (server, error)
+}
+
+/// The path of the redirect URI that a login registers at the issuer of `metadata`.
+async fn registered_path(metadata: &Value, path: Option<&str>) -> String {
+    let mut server = ScriptedServer::new(metadata);
+    server.settings.callback.path = path.map(str::to_owned);
+    server.settings.trusted_issuers = vec!["https://other.example".parse().unwrap()];
+    let (server, record) = signs_in(server).await;
+    let sent = registrations(&server);
+    let redirect_uri = sent[0]["redirect_uris"][0].as_str().unwrap();
+    assert_eq!(
+        record.registration.unwrap().redirect_uri.unwrap(),
+        redirect_uri
+    );
+    Url::parse(redirect_uri).unwrap().path().to_owned()
+}
+
+#[tokio::test]
+async fn each_issuer_has_its_own_redirect_uri() {
+    let usual = json!({});
+    let other = json!({ "issuer": "https://other.example" });
+    let own = "/callback/93e20fbd9d9436f7";
+    assert_eq!(registered_path(&usual, None).await, own);
+    assert_eq!(registered_path(&usual, None).await, own);
+    assert_ne!(registered_path(&other, None).await, own);
+    // What the user set is registered as it is.
+    for path in ["/callback", "/oauth/back"] {
+        assert_eq!(registered_path(&usual, Some(path)).await, path);
+    }
+}
+
+#[tokio::test]
+async fn refused_redirect_uri_names_the_path_that_servers_know() {
+    let server = server(&json!({}));
+    server.on("/register", [error(400, "invalid_redirect_uri")]);
+    let (_, failed) = fails(server).await;
+    let usual = Hint::setting("callback.path", Some("/callback"));
+    assert!(failed.hints().contains(&usual), "{:?}", failed.hints());
+    let mut server = self::server(&json!({}));
+    server.settings.callback.path = Some("/callback".to_owned());
+    server.on("/register", [error(400, "invalid_redirect_uri")]);
+    let (_, failed) = fails(server).await;
+    assert!(!failed.hints().contains(&usual), "{:?}", failed.hints());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use hallpass_core::{
     AuthScheme, BoxFuture, Challenge, CredentialKey, Record, Scopes, ServerSettings, ServerUrl,
     SignIn, SignInReason, http::HttpErrorKind,
 };
-use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
+use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError, TokenHost};
 use hallpass_testkit::{FakeClock, FixedEntropy, ScriptedClient, ScriptedResponse, SentRequest};
 use serde_json::{Value, json};
 use tokio::{
@@ -33,6 +33,8 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// What the user answers where the result goes to another host; `None`: no user is there.
+    pub(crate) confirms: Option<bool>,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
     /// The `resource_metadata` of the challenge.
@@ -146,7 +148,7 @@ impl ScriptedServer {
         };
         let callback = Url::parse(&of("redirect_uri")).unwrap();
         let state = of("state");
-        let port = callback.port().unwrap();
+        let (port, path) = (callback.port().unwrap(), callback.path());
         let has_scopes = url.query_pairs().any(|(name, _)| name == "scope")
             || pushed.is_some_and(|pushed| !pushed.parameters("scope").is_empty());
         let outcome = if self.demands_scopes && !has_scopes {
@@ -156,7 +158,7 @@ impl ScriptedServer {
         };
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET /callback?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET {path}?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -188,6 +190,12 @@ impl Interaction for ScriptedServer {
             self.clock.set_by(self.sets_clock_by);
         }
         self.events.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
+        let mut events = self.events.lock().unwrap();
+        events.push(format!("asked: {token_host}"));
+        Box::pin(async { self.confirms })
     }
 
     fn choose_scopes(&self, found: Scopes) -> Scopes {

@@ -162,36 +162,22 @@ pub(super) fn id_of_fragment(text: &[u8]) -> Option<Id> {
 
 /// What stands in the batch in `bytes`, whose text is `text`.
 pub(super) fn batch<'a>(text: &'a str, bytes: &Bytes) -> Result<Vec<&'a str>, Malformed> {
+    let mut parts = Vec::new();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let parts = reader.deserialize_seq(Batch);
-    match parts.and_then(|parts| reader.end().map(|()| parts)) {
-        Ok(parts) if parts.is_empty() => Err(Malformed::new("it is an empty batch", bytes.clone())),
-        Ok(parts) => Ok(parts),
+    let read = each_element(&mut reader, |part| {
+        if parts.len() == MAX_BATCH {
+            return Err("too many messages");
+        }
+        parts.push(part.get());
+        Ok(())
+    });
+    match read.and_then(|()| reader.end()) {
+        Ok(()) if parts.is_empty() => Err(Malformed::new("it is an empty batch", bytes.clone())),
+        Ok(()) => Ok(parts),
         Err(error) => {
             let reason = "it is a batch of too many messages";
             Err(Malformed::from_error(&error, reason, bytes.clone()))
         }
-    }
-}
-
-struct Batch;
-
-impl<'a> Visitor<'a> for Batch {
-    type Value = Vec<&'a str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a batch of JSON-RPC messages")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut parts = Vec::new();
-        while let Some(part) = seq.next_element::<&RawValue>()? {
-            if parts.len() == MAX_BATCH {
-                return Err(A::Error::custom("too many messages"));
-            }
-            parts.push(part.get());
-        }
-        Ok(parts)
     }
 }
 
@@ -244,6 +230,31 @@ impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), &'static str>> Visitor<'a> f
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some((Name(name), value)) = map.next_entry()? {
             (self.0)(&name, value).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives `visit` the text of each element of the array that `reader` is at.
+pub(super) fn each_element<'a, D: Deserializer<'a>>(
+    reader: D,
+    visit: impl FnMut(&'a RawValue) -> Result<(), &'static str>,
+) -> Result<(), D::Error> {
+    reader.deserialize_seq(Elements(visit))
+}
+
+struct Elements<F>(F);
+
+impl<'a, F: FnMut(&'a RawValue) -> Result<(), &'static str>> Visitor<'a> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(element) = seq.next_element()? {
+            (self.0)(element).map_err(A::Error::custom)?;
         }
         Ok(())
     }

@@ -10,6 +10,21 @@ use crate::{
     host::Host,
 };
 
+/// Waits until nothing more is taken: what has been is what the sockets and the proxy hold.
+async fn taken(server: &FakeServer) -> usize {
+    let mut taken = 0;
+    loop {
+        tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>())
+            .await
+            .unwrap_err();
+        let now = *server.flooded.lock().unwrap();
+        if now == taken && taken > 0 {
+            return taken;
+        }
+        taken = now;
+    }
+}
+
 #[tokio::test]
 async fn host_that_does_not_read_stops_the_server() {
     let note = event(
@@ -25,22 +40,126 @@ async fn host_that_does_not_read_stops_the_server() {
     .await;
     let mut host = Host::ready(&server.url).await;
     host.call(1, "tools/call").await;
-    // Until nothing more is taken: what is in between is what the sockets and the proxy hold.
-    let mut taken = 0;
-    loop {
-        tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>())
-            .await
-            .unwrap_err();
-        let now = *server.flooded.lock().unwrap();
-        if now == taken && taken > 0 {
-            break;
-        }
-        taken = now;
-    }
+    let taken = taken(&server).await;
     assert!(taken < 24 << 20, "{taken} bytes went somewhere");
     for _ in 0..100 {
         assert!(host.hear().await.contains("\"method\":\"n\""));
     }
+}
+
+const PIECE: usize = 64 * 1024;
+const MIB: usize = 1024 * 1024;
+
+/// The answer to a call as JSON or as an event, with this many bytes, and the middle of it where it waits.
+fn large(seen: &Seen, is_event: bool, bytes: usize, middle: Option<&Gate>) -> Reply {
+    let head = format!(r#"{{"jsonrpc":"2.0","id":{},"result":""#, seen.id());
+    let piece = "x".repeat(PIECE);
+    let reply = if is_event {
+        Reply::events(format!("data: {head}"))
+    } else {
+        Reply::json(head)
+    };
+    let reply = reply.repeat(&*piece, bytes / PIECE / 2);
+    let reply = match middle {
+        Some(gate) => reply.wait(gate),
+        None => reply,
+    };
+    let end = if is_event { "\"}\n\n" } else { "\"}" };
+    reply.repeat(piece, bytes / PIECE / 2).chunk(end)
+}
+
+#[tokio::test]
+async fn large_answers_wait_at_the_server_while_the_host_does_not_read() {
+    const CALLS: u32 = 16;
+    const SIZE: usize = 2 * MIB;
+    for is_event in [false, true] {
+        let server = FakeServer::start(move |seen: &Seen| {
+            handshake(seen).unwrap_or_else(|| large(seen, is_event, SIZE, None))
+        })
+        .await;
+        let mut host = Host::ready(&server.url).await;
+        for id in 1..=CALLS {
+            host.call(id, "tools/call").await;
+        }
+        taken(&server).await;
+        // Five answers may be whole; each of the others holds a little.
+        let read = host.bytes_read();
+        assert!(read < 14 * MIB, "{read} bytes were read");
+        // All come whole once the host reads.
+        let mut ids = Vec::new();
+        for _ in 0..CALLS {
+            let answer = host.hear().await;
+            assert!((SIZE..SIZE + 100).contains(&answer.len()));
+            let (_, id) = answer.split_once("\"id\":").unwrap();
+            ids.push(id.split_once(',').unwrap().0.parse::<u32>().unwrap());
+        }
+        ids.sort_unstable();
+        assert_eq!(ids, (1..=CALLS).collect::<Vec<_>>());
+        assert_eq!(host.leave().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn small_answer_does_not_wait_for_large_ones_and_a_cancelled_one_makes_room() {
+    let half_read = Gate::new();
+    let middle = half_read.clone();
+    let server = FakeServer::start(move |seen: &Seen| {
+        if let Some(reply) = handshake(seen) {
+            return reply;
+        }
+        let Some(id) = seen.id_text() else {
+            return Reply::status(202);
+        };
+        match id.as_str() {
+            // They stop in the middle, with all that there is for large answers.
+            "1" | "2" | "3" | "4" | "5" => large(seen, false, 8 * MIB, Some(&middle)),
+            "6" => large(seen, false, MIB, None),
+            _ => Reply::json(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)),
+        }
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    half_read.until_arrived(1).await;
+    for id in 2..=5 {
+        host.call(id, "tools/call").await;
+    }
+    taken(&server).await;
+    host.call(6, "tools/call").await;
+    taken(&server).await;
+    host.call(7, "tools/call").await;
+    assert!(host.hear().await.contains("\"id\":7,"));
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    // The next large one goes on without blocks, and leaves its own.
+    assert!(host.hear().await.contains("\"id\":6,"));
+    half_read.open();
+    for _ in 2..=5 {
+        assert!(host.hear().await.len() > 8 * MIB);
+    }
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn comments_and_empty_events_take_no_room_of_answers() {
+    let server = FakeServer::start(|seen: &Seen| {
+        handshake(seen).unwrap_or_else(|| {
+            let comment = format!(":{}\n\nid: 1\n\n", "x".repeat(10_000));
+            if seen.id() == "6" {
+                return large(seen, false, MIB, None);
+            }
+            let comments = Reply::events("").repeat(comment, 300);
+            comments.wait(&Gate::new())
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    for id in 1..=5 {
+        host.call(id, "tools/call").await;
+    }
+    taken(&server).await;
+    host.call(6, "tools/call").await;
+    assert!(host.hear().await.contains("\"id\":6,"));
 }
 
 #[tokio::test]

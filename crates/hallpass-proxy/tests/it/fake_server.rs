@@ -55,7 +55,8 @@ pub(crate) struct Reply {
 enum Piece {
     Chunk(Vec<u8>),
     Wait(Gate),
-    Flood(Vec<u8>),
+    /// So many times the same.
+    Repeat(Vec<u8>, usize),
     UntilClosed(Gate),
     Break,
 }
@@ -111,8 +112,13 @@ impl Reply {
     }
 
     /// The same again and again, for as long as it is taken.
-    pub(crate) fn flood(mut self, chunk: impl Into<Vec<u8>>) -> Self {
-        self.pieces.push(Piece::Flood(chunk.into()));
+    pub(crate) fn flood(self, chunk: impl Into<Vec<u8>>) -> Self {
+        self.repeat(chunk, usize::MAX)
+    }
+
+    /// The same so many times.
+    pub(crate) fn repeat(mut self, chunk: impl Into<Vec<u8>>, times: usize) -> Self {
+        self.pieces.push(Piece::Repeat(chunk.into(), times));
         self
     }
 
@@ -134,7 +140,7 @@ type Answering = Box<dyn FnMut(&Seen) -> Reply + Send>;
 pub(crate) struct FakeServer {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
-    /// How many bytes of floods were taken.
+    /// How many bytes of what is repeated were taken.
     pub(crate) flooded: Arc<Mutex<usize>>,
     _stop: DropGuard,
 }
@@ -253,10 +259,12 @@ async fn serve(
                 return Ok(());
             }
             Piece::Break => return Ok(()),
-            Piece::Flood(chunk) => loop {
-                write(&mut stream, &chunk).await?;
-                *flooded.lock().unwrap() += chunk.len();
-            },
+            Piece::Repeat(chunk, times) => {
+                for _ in 0..times {
+                    write(&mut stream, &chunk).await?;
+                    *flooded.lock().unwrap() += chunk.len();
+                }
+            }
         }
     }
     stream.write_all(b"0\r\n\r\n").await?;

@@ -1,8 +1,20 @@
 //! A host that speaks stdio, and the proxy between it and a server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
-use hallpass_core::{BoxFuture, Clock, CredentialKey, ServerSettings, ServerUrl, Timestamp};
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, Clock, CredentialKey, HttpClient, HttpError, ServerSettings, ServerUrl, Timestamp,
+    http::{Body, Chunks, RequestOptions},
+};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_mcp::AuthorizedEndpoint;
 use hallpass_proxy::{CapabilityCache, NoCache, Proxy, ProxyError};
@@ -22,6 +34,43 @@ pub(crate) struct Host {
     says: Option<DuplexStream>,
     hears: Lines<BufReader<DuplexStream>>,
     proxy: JoinHandle<Result<(), ProxyError>>,
+    bodies: Arc<AtomicUsize>,
+}
+
+/// A client that counts the bytes of bodies that are read.
+#[derive(Debug)]
+struct Counting(Client, Arc<AtomicUsize>);
+
+impl HttpClient for Counting {
+    fn open(
+        &self,
+        request: http::Request<Bytes>,
+        options: RequestOptions,
+    ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
+        Box::pin(async {
+            let response = self.0.open(request, options).await?;
+            Ok(response.map(|body| Body::new(Counted(body, Arc::clone(&self.1)))))
+        })
+    }
+
+    fn attaches_secrets(&self) -> bool {
+        self.0.attaches_secrets()
+    }
+}
+
+struct Counted(Body, Arc<AtomicUsize>);
+
+impl Chunks for Counted {
+    fn poll_chunk(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>> {
+        let chunk = ready!(Pin::new(&mut self.0).poll_chunk(context));
+        let len = chunk.as_ref().and_then(|chunk| chunk.as_ref().ok());
+        self.1
+            .fetch_add(len.map_or(0, Bytes::len), Ordering::Relaxed);
+        Poll::Ready(chunk)
+    }
 }
 
 pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"host","version":"1"}}}"#;
@@ -71,7 +120,9 @@ impl Host {
         clock: Arc<dyn Clock>,
         settle: impl FnOnce(SessionBuilder) -> SessionBuilder,
     ) -> Self {
-        let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
+        let bodies = Arc::new(AtomicUsize::new(0));
+        let http = Client::new(HttpConfig::default()).unwrap();
+        let http = Arc::new(Counting(http, Arc::clone(&bodies)));
         let key = CredentialKey::new(ServerUrl::parse(url).unwrap());
         let store = Arc::new(MemoryStore::new());
         let session = Session::builder(key, ServerSettings::default(), store, http.clone());
@@ -86,7 +137,13 @@ impl Host {
             says: Some(says),
             hears: BufReader::new(hears).lines(),
             proxy: tokio::spawn(proxy.serve(input, output)),
+            bodies,
         }
+    }
+
+    /// How many bytes of the server's answers the proxy has read.
+    pub(crate) fn bytes_read(&self) -> usize {
+        self.bodies.load(Ordering::Relaxed)
     }
 
     /// A host that has been through the handshake with `url`.

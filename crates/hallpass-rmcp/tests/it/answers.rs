@@ -173,7 +173,7 @@ fn accepted_request_is_an_error_once_the_server_has_refused_its_own_stream() {
             let sent = fixture
                 .client
                 .post_message(server, list, session, None, HashMap::new());
-            async { told(sent.await).await }
+            Box::pin(async { told(sent.await).await })
         };
         assert_eq!(post().await, "accepted");
         let stream =

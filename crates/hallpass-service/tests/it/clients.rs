@@ -1,12 +1,14 @@
 //! How the client proves itself, and to whom.
 
 use hallpass_core::{
-    ClientId, CredentialKey, Record, Registration, Remedy, ServerMetadata, ServerSettings,
-    SettingsFingerprint, SignInReason, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, CredentialKey, ExplicitEndpoints, Hint, Issuer, Record, Registration, Remedy,
+    ServerMetadata, ServerSettings, SettingsFingerprint, SignInReason, TokenEndpointAuthMethod,
+    record::RegistrationOrigin,
 };
-use hallpass_service::{ServiceClient, ServiceErrorKind};
+use hallpass_service::{ServiceClient, ServiceError, ServiceErrorKind};
 use serde_json::{Value, json};
 
+use crate::grants::{bearer, vouched_for};
 use crate::scripted_server::{
     ISSUER, SERVER, ScriptedServer, SignInCase, answer, claims, error, itself, key, token,
     with_client,
@@ -214,4 +216,94 @@ async fn client_is_not_sent_to_another_issuer() {
     check(None, Some(&elsewhere), SignInReason::Ended, false).await;
     check(None, None, SignInReason::Migration, false).await;
     check(Some(ISSUER), None, SignInReason::Migration, true).await;
+}
+
+/// A sign-in with `settings` at a server that lists `methods`.
+async fn named_check(
+    settings: ServerSettings,
+    client: ServiceClient,
+    methods: Value,
+    is_sent: bool,
+) -> Option<ServiceError> {
+    let server = ScriptedServer::new(&json!({ "token_endpoint_auth_methods_supported": methods }));
+    let asked = SignInCase {
+        settings,
+        ..SignInCase::default()
+    };
+    let outcome = asked.run(&server.login(client.clone())).await;
+    let sent = [server.sent("/token"), server.sent("/exchange")].concat();
+    assert_eq!(
+        !sent.is_empty(),
+        is_sent,
+        "{client:?} {methods} sent {sent:?}"
+    );
+    let error = outcome.err();
+    let kind = error.as_ref().map(ServiceError::kind);
+    assert_eq!(kind, (!is_sent).then_some(ServiceErrorKind::IssuerNotNamed));
+    error
+}
+
+#[tokio::test]
+async fn secret_is_not_sent_to_issuer_that_the_server_alone_names() {
+    let unnamed = |secret| with_client(secret).with_issuer(None);
+    let secret = Some("canary-secret");
+    for methods in [
+        json!(null),
+        json!(["client_secret_basic"]),
+        json!(["client_secret_post"]),
+    ] {
+        named_check(unnamed(secret), itself(), methods.clone(), false).await;
+        // The server chooses how the client proves itself, where it has both.
+        named_check(unnamed(secret), signing(), methods, false).await;
+    }
+    // What another party signed is good wherever that party said.
+    for client in [bearer("a.b.c"), vouched_for()] {
+        named_check(unnamed(None), client.clone(), json!(null), false).await;
+        named_check(unnamed(secret), client, json!(null), false).await;
+    }
+    // What the client signs is good at this issuer alone, and an identifier is no secret.
+    let by_key = json!(["private_key_jwt"]);
+    named_check(unnamed(None), signing(), by_key.clone(), true).await;
+    named_check(unnamed(secret), signing(), by_key, true).await;
+    named_check(unnamed(None), itself(), json!(["none"]), true).await;
+}
+
+#[tokio::test]
+async fn secret_is_sent_to_issuer_that_the_user_named() {
+    let unnamed = || with_client(Some("canary-secret")).with_issuer(None);
+    let issuer: Issuer = ISSUER.parse().unwrap();
+    let mut of_client = unnamed();
+    of_client.client.pre_registered.as_mut().unwrap().issuer = Some(issuer.clone());
+    let endpoints = ExplicitEndpoints::new("https://as.example/token".parse().unwrap());
+    let document = "https://as.example/.well-known/oauth-authorization-server";
+    for settings in [
+        unnamed().with_issuer(issuer.clone()),
+        unnamed()
+            .with_issuer("https://as.example/".parse::<Issuer>().ok())
+            .with_trusted_issuers(vec![issuer]),
+        unnamed().with_endpoints(endpoints),
+        unnamed().with_server_metadata_url(document.parse::<url::Url>().ok()),
+        unnamed().with_issuer_from_resource(true),
+        of_client,
+    ] {
+        for client in [itself(), bearer("a.b.c"), vouched_for()] {
+            named_check(settings.clone(), client, json!(null), true).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn issuer_that_the_server_alone_names_is_shown_to_be_checked() {
+    let settings = with_client(Some("canary-secret")).with_issuer(None);
+    let error = named_check(settings, itself(), json!(null), false)
+        .await
+        .unwrap();
+    assert_eq!(error.remedy(), Remedy::Configure);
+    assert_eq!(
+        error.to_string(),
+        "the client's secret is sent to no authorization server that https://mcp.example/mcp alone \
+         names: its metadata names https://as.example"
+    );
+    assert_eq!(error.hints()[0], Hint::setting("issuer", Some(ISSUER)));
+    assert!(error.hints()[1].to_string().starts_with("only if"));
 }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, ClientSecret, CredentialKey, PreRegisteredClient, Record,
-    RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn, SignInReason, StoreFuture,
+    AuthScheme, Challenge, ClientId, ClientSecret, CredentialKey, Issuer, PreRegisteredClient,
+    Record, RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn, SignInReason, StoreFuture,
     http::HttpErrorKind,
 };
 use hallpass_oauth::{ClientKey, ProofKey};
@@ -172,8 +172,9 @@ pub(crate) fn client(id: &str, secret: Option<&str>) -> PreRegisteredClient {
     PreRegisteredClient::new(ClientId::new(id)).with_secret(secret.map(ClientSecret::new))
 }
 
+/// The settings of a client of [`ISSUER`].
 pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {
-    let mut settings = ServerSettings::default();
+    let mut settings = ServerSettings::default().with_issuer(Issuer::parse(ISSUER).ok());
     settings.client.pre_registered = Some(client("service", secret));
     settings
 }

@@ -5,7 +5,7 @@
 //! refreshes while the user signs in. It is taken before the credential's own lock, never while that is
 //! held.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use hallpass_core::{
     AuthorizeError, Authorizer, Hint, KindError, Record, Remedy, Scopes, SignInReason,
@@ -14,7 +14,8 @@ use hallpass_core::{
 
 use crate::{context::Context, error::SessionError, token::Token};
 
-/// How long another process's sign-in is waited for: longer than the timeout of any sign-in.
+/// How long another process's sign-in is waited for where the authorizer sets no limit: longer than the
+/// timeout of any sign-in.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// How long the lock may be taken, as while the store is created, before it counts as another
@@ -53,13 +54,11 @@ pub(super) async fn acquire(
             let guard = context
                 .store
                 .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT);
-            let beside = async {
-                authorizer.waits_for_process(holder.as_deref()).await;
-                std::future::pending::<Infallible>().await
-            };
             let guard = tokio::select! {
                 biased;
-                never = beside => match never {},
+                error = authorizer.waits_for_process(holder.as_deref()) => {
+                    return Err(SessionError::sign_in(&context.key, error));
+                }
                 guard = guard => guard,
             };
             (guard.map_err(SessionError::store)?, true)
@@ -88,22 +87,12 @@ pub(super) async fn acquire(
     }
 }
 
-/// Whether the grant of the record comes from a sign-in that the record `before` does not know yet. A saved
-/// registration, and scopes that the server refused, leave the grant as it was. A refresh leaves the proof
-/// of the client, and its grant is newer than that.
+/// Whether the grant of the record comes from a sign-in that the record `before` does not know yet. The grant
+/// itself does not tell: a refresh replaces it as well.
 fn is_of_new_sign_in(record: &Record, before: Option<&Record>) -> bool {
-    let Some(grant) = &record.grant else {
-        return false;
-    };
-    let Some((before, grant_before)) = before.and_then(|it| Some((it, it.grant.as_ref()?))) else {
-        return true;
-    };
-    let proven_at = |record: &Record| record.registration.as_ref()?.proven_at;
-    let is_refreshed = proven_at(record)
-        .is_some_and(|proof| proven_at(before) == Some(proof) && grant.obtained_at > proof);
-    let mut unchanged = grant_before.clone();
-    unchanged.refused_scopes = grant.refused_scopes.clone();
-    !is_refreshed && unchanged != *grant
+    let identity = |record: &Record| (record.issuer.clone(), record.sign_ins);
+    let before = before.filter(|before| before.grant.is_some());
+    record.grant.is_some() && before.is_none_or(|before| identity(before) != identity(record))
 }
 
 /// The process that asks the user at the moment, where the store can tell.

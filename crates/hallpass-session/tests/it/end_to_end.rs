@@ -97,6 +97,12 @@ impl Whole {
     }
 }
 
+/// Fails with words where `work` would hang: nothing advances the clock for it.
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(Duration::from_secs(120), work).await;
+    ended.unwrap_or_else(|_| panic!("{what} does not end"))
+}
+
 async fn store(folder: &Path) -> Arc<dyn CredentialStore> {
     let folder = folder.join("credentials");
     let key: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(folder.clone()));
@@ -201,17 +207,21 @@ async fn forgotten_client_is_found_after_a_login_without_callback_and_the_grant_
     whole.issuer.forget_clients();
 
     // The browser ends at an error page, and the user gives up.
-    tokio::select! {
-        outcome = session.sign_in(SignInRequest::default()) => panic!("{outcome:?}"),
-        () = whole.clock.until_asleep(1) => {}
-    }
+    let given_up = async {
+        tokio::select! {
+            outcome = session.sign_in(SignInRequest::default()) => panic!("{outcome:?}"),
+            () = whole.clock.until_asleep(1) => {}
+        }
+    };
+    in_time("the sign-in waits for the user", given_up).await;
     let kept = session.record().await.unwrap().unwrap();
     assert_eq!(client(&kept).proven_at, None);
     assert_eq!(kept.grant, before.grant);
     assert_eq!(kept.state, State::SignedIn);
     assert_eq!(client(&kept).client_id, client(&before).client_id);
 
-    session.sign_in(SignInRequest::default()).await.unwrap();
+    let again = session.sign_in(SignInRequest::default());
+    in_time("the next sign-in", again).await.unwrap();
     let record = session.record().await.unwrap().unwrap();
     assert_ne!(client(&record).client_id, client(&before).client_id);
     assert!(client(&record).proven_at.is_some());
@@ -235,9 +245,9 @@ async fn outage_recovers_without_a_sign_in() {
         let session = session.clone();
         async move { session.token().await }
     });
-    whole.clock.until_asleep(1).await;
+    in_time("the first pause", whole.clock.until_asleep(1)).await;
     whole.clock.advance(Duration::from_secs(2));
-    asked.await.unwrap().unwrap();
+    in_time("the refresh", asked).await.unwrap().unwrap();
     whole.issuer.once(Endpoint::Refresh, Fault::DropRequest);
     whole.clock.advance(Duration::from_secs(60));
     assert_eq!(retry_after(&session.token().await.unwrap_err()), 7);
@@ -256,10 +266,10 @@ async fn outage_recovers_without_a_sign_in() {
         let session = session.clone();
         async move { session.token().await }
     });
-    whole.clock.until_asleep(1).await;
+    in_time("the second pause", whole.clock.until_asleep(1)).await;
     whole.issuer.resume().await.unwrap();
     whole.clock.advance(Duration::from_secs(1));
-    asked.await.unwrap().unwrap();
+    in_time("the last refresh", asked).await.unwrap().unwrap();
     assert_eq!(
         session.record().await.unwrap().unwrap().pending_refresh,
         None

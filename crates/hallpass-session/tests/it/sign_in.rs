@@ -1,6 +1,6 @@
 //! Signing in through the host's authorizer.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use hallpass_core::{
     CredentialStore, Diagnostic as _, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings,
@@ -92,6 +92,39 @@ async fn sign_in_without_callers_is_cancelled_and_keeps_its_registration() {
     assert_eq!(serial(&token), 1);
     // It can reuse the registration that the first one saved.
     assert_eq!(fixture.authorizer.asked()[1].2.as_deref(), Some(ISSUER));
+}
+
+#[tokio::test]
+async fn abandoned_sign_in_is_not_joined_before_it_is_cancelled() {
+    let fixture = Fixture::empty();
+    fixture.authorizer.gate.shut();
+    let session = fixture.session();
+    {
+        let abandoned = session.sign_in(SignInRequest::default());
+        tokio::select! {
+            ended = abandoned => panic!("{ended:?}"),
+            () = fixture.authorizer.gate.arrived(1) => {}
+        }
+    }
+    // On one thread the task of the abandoned sign-in has not run since.
+    let next = session.sign_in(SignInRequest::default());
+    let asked_again = async {
+        fixture.authorizer.gate.arrived(2).await;
+        fixture.authorizer.gate.open();
+        std::future::pending::<()>().await;
+    };
+    let next = tokio::time::timeout(Duration::from_secs(20), async {
+        tokio::select! {
+            token = next => token,
+            () = asked_again => unreachable!(),
+        }
+    });
+    let token = next
+        .await
+        .unwrap_or_else(|_| panic!("the user is not asked again"));
+    let token = token.unwrap();
+    assert_eq!(serial(&token), 1);
+    assert_eq!(fixture.authorizer.calls(), 2);
 }
 
 #[tokio::test]

@@ -120,6 +120,7 @@ async fn new_grant_with_the_same_access_token_counts_as_a_sign_in() {
     // The server gives the token that it gave before, for longer.
     fixture.clock.advance(60);
     let mut record = fixture.record().await;
+    record.sign_ins += 1;
     let grant = record.grant.as_mut().unwrap();
     grant.obtained_at = fixture.clock.now();
     grant.expires_at = Some(
@@ -136,17 +137,34 @@ async fn new_grant_with_the_same_access_token_counts_as_a_sign_in() {
 
 #[tokio::test]
 async fn refresh_does_not_count_as_the_sign_in_of_another_process() {
-    let fixture = Fixture::signed_in().await;
-    let mut record = fixture.record().await;
-    record.registration.as_mut().unwrap().proven_at = Some(fixture.clock.now());
-    fixture.replace(record).await;
-    let (lock, waiting) = start_waiting(&fixture).await;
-    fixture.clock.advance(3_600);
-    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
-    drop(lock);
-    let error = waiting.await.unwrap().unwrap_err();
+    // A sign-in takes the proof of its client away until the user is done.
+    for is_proven in [true, false] {
+        let fixture = Fixture::signed_in().await;
+        let mut record = fixture.record().await;
+        let proof = is_proven.then(|| fixture.clock.now());
+        record.registration.as_mut().unwrap().proven_at = proof;
+        fixture.replace(record).await;
+        let (lock, waiting) = start_waiting(&fixture).await;
+        fixture.clock.advance(3_600);
+        assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+        drop(lock);
+        let error = waiting.await.unwrap().unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "another process's sign-in failed", "{is_proven}");
+        assert_eq!(fixture.authorizer.calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn wait_for_another_process_ends_with_the_error_of_the_authorizer() {
+    let fixture = Fixture::empty();
+    let (_lock, waiting) = start_waiting(&fixture).await;
+    fixture.authorizer.patience.open();
+    let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    let ended = ended.unwrap_or_else(|_| panic!("the wait does not end"));
+    let error = ended.unwrap().unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(cause, "another process's sign-in failed");
+    assert_eq!(cause, "this process takes too long");
     assert_eq!(fixture.authorizer.calls(), 0);
 }
 

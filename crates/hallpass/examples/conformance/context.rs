@@ -57,8 +57,11 @@ impl Context {
         &self,
         host: HallpassBuilder,
     ) -> Result<HallpassBuilder, Box<dyn std::error::Error>> {
-        let host = host.settings(self.settings()?);
-        Ok(match self.machine()? {
+        let machine = self.machine()?;
+        // Where a machine's secret belongs, the suite says by its servers alone.
+        let settings = self.settings()?;
+        let host = host.settings(settings.with_issuer_from_resource(machine.is_some()));
+        Ok(match machine {
             Some(machine) => host.service(machine),
             None => host,
         })

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    ClientId, ClientSecret, Clock, Hallpass, HttpClient, ServerSettings, Timestamp,
+    ClientId, ClientSecret, Clock, Hallpass, HttpClient, Issuer, ServerSettings, Timestamp,
     http_client::{Client, HttpConfig},
     record::{GrantKind, State},
     service::{ServiceClient, ServiceGrant},
@@ -18,7 +18,8 @@ use crate::fixture::{Fixture, add, connect};
 const LIFETIME: u64 = 300;
 
 fn host(fixture: &Fixture, network: &Arc<ScriptedClient>, clock: &FakeClock) -> Hallpass {
-    let mut settings = ServerSettings::default();
+    let issuer: Option<Issuer> = fixture.issuer.issuer().parse().ok();
+    let mut settings = ServerSettings::default().with_issuer(issuer);
     settings.client.pre_registered = Some(
         PreRegisteredClient::new(ClientId::new("machine")).with_secret(ClientSecret::new("secret")),
     );

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use hallpass::{
     BoxFuture, HttpClient, ServerUrl, Token,
     http::{Body, HttpError, RequestOptions},
+    http_client::AddressRefused,
 };
 use http::{Request, Response, StatusCode, header};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use crate::exit::CommandError;
 
@@ -41,6 +42,10 @@ impl HttpClient for WithoutResource {
             *request.body_mut() = Bytes::from(body);
         }
         self.client.open(request, options)
+    }
+
+    fn check_navigation(&self, url: &Url, server: &ServerUrl) -> Result<(), AddressRefused> {
+        self.client.check_navigation(url, server)
     }
 }
 

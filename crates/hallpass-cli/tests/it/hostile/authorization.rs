@@ -123,8 +123,8 @@ pub(super) const TABLE: &[Row] = &[
             it.set(METADATA, json!({ "token_endpoint": token }));
         },
         runs: &[
-            run(LOGIN, 1, &["token_endpoint"]),
-            run(DOCTOR, 1, &["TOKEN"]),
+            run(LOGIN, 2, &["token_endpoint"]),
+            run(DOCTOR, 2, &["TOKEN"]),
         ],
     },
     Row {

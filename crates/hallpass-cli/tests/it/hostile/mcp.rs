@@ -157,7 +157,7 @@ pub(super) const TABLE: &[Row] = &[
             );
         },
         runs: &[
-            run(&["tools", "URL", TOKEN[0], TOKEN[1]], 1, &["500"]),
+            run(&["tools", "URL", TOKEN[0], TOKEN[1]], 5, &["500"]),
             run(&["doctor", "URL", TOKEN[0], TOKEN[1]], 5, &["500"]),
         ],
     },

@@ -2,8 +2,8 @@
 
 use hallpass::settings::TokenEndpointAuthMethod;
 use hallpass_testkit::{
-    IssParameter, ListenOptions, ParameterRule, PublishedResource, ResourceMetadataPath, ServerTls,
-    StaticClient,
+    Fault, IssParameter, ListenOptions, ParameterRule, PlannedFault, PublishedResource,
+    ResourceMetadataPath, ServerTls, StaticClient, When,
 };
 use serde_json::json;
 
@@ -26,7 +26,7 @@ macro_rules! rows {
 }
 
 /// A client that is registered by hand.
-fn by_hand(method: &str) -> StaticClient {
+pub(super) fn by_hand(method: &str) -> StaticClient {
     let method: TokenEndpointAuthMethod = method.to_owned().into();
     StaticClient {
         id: "by-hand".to_owned(),
@@ -82,6 +82,21 @@ rows! {
             it.parameter_rules = vec![rule(Authorization, "resource", None, ENTRA)];
         },
         fault: "AADSTS901002",
+        fixes: &["--resource none"],
+        serves: false,
+        ..ROW
+    },
+    resource_refused_to_a_client_by_hand: Row {
+        settings: &["resource"],
+        issuer: |it| {
+            it.clients = vec![by_hand("none")];
+            it.behaviour.any_loopback_port = true;
+        },
+        behaviour: |it, _| {
+            it.parameter_rules = vec![rule(Authorization, "resource", None, ENTRA)];
+        },
+        given: &["--client-id", "by-hand"],
+        fault: "authorization-refused",
         fixes: &["--resource none"],
         serves: false,
         ..ROW
@@ -156,6 +171,24 @@ rows! {
         fault: "does not accept the redirect URI",
         fixes: &["--callback-port PORT"],
         fill: &[("--callback-port PORT", "{port}")],
+        ..ROW
+    },
+    path_of_an_issuer_is_refused: Row {
+        settings: &["callback.path"],
+        command: Command::Login,
+        issuer: |it| {
+            it.faults = vec![PlannedFault {
+                endpoint: Registration,
+                when: When::UpTo(1),
+                fault: Fault::Answer {
+                    status: 400,
+                    headers: Vec::new(),
+                    body: json!({ "error": "invalid_redirect_uri" }).to_string(),
+                },
+            }];
+        },
+        fault: "did not register the client",
+        fixes: &["--callback-path /callback"],
         ..ROW
     },
     localhost_is_demanded: Row {

@@ -39,6 +39,7 @@ fn record(issuer: &str) -> Record {
     grant.requested_scopes = Scopes::from_server("a b");
     record.grant = Some(grant);
     record.state = State::SignedIn;
+    record.sign_ins = 3;
     record
 }
 
@@ -148,6 +149,20 @@ fn removed_record_is_not_restored_and_its_generation_not_used_again() {
         document.save(&record, None),
         Saved::Written(Generation::new(2))
     );
+}
+
+#[test]
+fn sign_ins_survive_a_rewrite_and_are_none_where_an_older_version_wrote() {
+    let mut document = CredentialDocument::empty(key());
+    let _ = document.save(&record("https://as.example"), None);
+    let bytes = document.encode();
+    let read = CredentialDocument::decode(&bytes).unwrap();
+    assert_eq!(read.records()[0].sign_ins, 3);
+    let mut json: Value = serde_json::from_slice(&bytes).unwrap();
+    let old = json.pointer_mut("/records/0").unwrap();
+    old.as_object_mut().unwrap().remove("sign_ins").unwrap();
+    let read = CredentialDocument::decode(&serde_json::to_vec(&json).unwrap()).unwrap();
+    assert_eq!(read.records()[0].sign_ins, 0);
 }
 
 #[test]

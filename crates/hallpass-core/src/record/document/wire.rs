@@ -53,8 +53,19 @@ pub(super) struct RecordWire {
     pending_refresh: Option<PendingRefreshWire>,
     #[serde(flatten)]
     state: State,
+    /// Absent in what an older version wrote.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sign_ins: u64,
     #[serde(flatten)]
     unknown: UnknownFields,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The pause after a post by a version that wrote none down.
@@ -154,6 +165,7 @@ impl From<&Record> for RecordWire {
                     unknown: record.unknown_of_pending_refresh.clone(),
                 }),
             state: record.state.clone(),
+            sign_ins: record.sign_ins,
             unknown: record.unknown.clone(),
         }
     }
@@ -188,6 +200,7 @@ impl RecordWire {
             settings: self.settings,
             pending_refresh,
             state: self.state,
+            sign_ins: self.sign_ins,
             unknown_of_pending_refresh: unknown_of_pending_refresh.unwrap_or_default(),
             unknown: self.unknown,
         }

@@ -24,12 +24,17 @@ pub(crate) struct FakeAuthorizer {
     pub(crate) calls: AtomicUsize,
     /// How many sessions wait for another process at the moment.
     pub(crate) waits: AtomicUsize,
+    /// Those sessions give up when it opens.
+    pub(crate) patience: Gate,
     asked: Mutex<Vec<(SignInReason, Scopes, Option<String>)>>,
 }
 
 impl FakeAuthorizer {
     pub(crate) fn new(server: Arc<Server>) -> Self {
+        let patience = Gate::default();
+        patience.shut();
         Self {
+            patience,
             server,
             gate: Gate::default(),
             refuses: AtomicBool::new(false),
@@ -97,11 +102,13 @@ impl Authorizer for FakeAuthorizer {
         !self.is_service.load(Ordering::SeqCst)
     }
 
-    fn waits_for_process<'a>(&'a self, _: Option<&'a str>) -> BoxFuture<'a, ()> {
-        Box::pin(async {
+    fn waits_for_process<'a>(&'a self, holder: Option<&'a str>) -> BoxFuture<'a, AuthorizeError> {
+        Box::pin(async move {
             self.waits.fetch_add(1, Ordering::SeqCst);
             let _wait = Wait(&self.waits);
-            std::future::pending::<()>().await;
+            self.patience.pass().await;
+            let holder = holder.unwrap_or_default();
+            AuthorizeError::new(Remedy::SignIn, format!("{holder} takes too long"))
         })
     }
 }

@@ -1,6 +1,8 @@
-//! What has to hold for any file of another program: the entry of the fuzz target `import`, which is the
-//! program built for a fuzzer. The test runs it over the inputs that were kept.
+//! What has to hold for any file of another program, over the inputs of `tests/corpus/import`.
 
+use std::path::Path;
+
+use hallpass_testkit::check_corpus;
 use serde_json::Value;
 
 use super::{
@@ -14,12 +16,9 @@ const SECRET: &str = "canary";
 /// What the programs call the member that holds servers.
 const MEMBERS: [&str; 4] = ["mcpServers", "servers", "mcp_servers", "context_servers"];
 
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| import(data));
-
 /// A file: TOML where its first line is `toml`, else JSON with comments. It is refused without a word of
 /// it, or each of its servers is: no value of a header is taken that is not named by its variable.
-pub(super) fn import(data: &[u8]) {
+fn import(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let parsed = match text.strip_prefix("toml\n") {
         Some(text) => file::toml(text),
@@ -60,34 +59,25 @@ fn read(server: &Value) {
     let _ = remote.taken();
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
+#[test]
+fn import_corpus_holds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/import");
+    check_corpus(&corpus, import);
+}
 
-    use hallpass_testkit::check_corpus;
-
-    use super::*;
-
-    #[test]
-    fn import_corpus_holds() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/import");
-        check_corpus(&corpus, import);
-    }
-
-    /// Deep nesting must not exhaust the stack.
-    #[test]
-    fn deeply_nested_file_is_read_or_refused() {
-        const DEPTH: usize = 200_000;
-        let table = vec!["a"; DEPTH].join(".");
-        for text in [
-            "[".repeat(DEPTH),
-            "{\"a\":".repeat(DEPTH),
-            format!("toml\na = {}", "[".repeat(DEPTH)),
-            format!("toml\na = {}", "{a = ".repeat(DEPTH)),
-            format!("toml\n[{table}]\n"),
-            format!("toml\n{table} = 1\n"),
-        ] {
-            import(text.as_bytes());
-        }
+/// Deep nesting must not exhaust the stack.
+#[test]
+fn deeply_nested_file_is_read_or_refused() {
+    const DEPTH: usize = 200_000;
+    let table = vec!["a"; DEPTH].join(".");
+    for text in [
+        "[".repeat(DEPTH),
+        "{\"a\":".repeat(DEPTH),
+        format!("toml\na = {}", "[".repeat(DEPTH)),
+        format!("toml\na = {}", "{a = ".repeat(DEPTH)),
+        format!("toml\n[{table}]\n"),
+        format!("toml\n{table} = 1\n"),
+    ] {
+        import(text.as_bytes());
     }
 }
