@@ -107,8 +107,9 @@ pub(crate) struct Freshness {
     /// From when on it is replaced; `None`: only after a refusal.
     pub(crate) stale: Option<Deadline>,
     /// How much earlier a proactive refresh may come: a tenth of the lifetime, five minutes at most.
-    /// Zero where nothing replaces the token or its lifetime is too short.
-    pub(crate) max_early: Duration,
+    /// Zero where nothing replaces the token or its lifetime is too short. In milliseconds, since a session
+    /// keeps it and is small.
+    max_early_ms: u32,
 }
 
 impl Freshness {
@@ -118,11 +119,7 @@ impl Freshness {
     /// service signs in again.
     pub(crate) fn new(grant: &Grant, known: Option<&Self>, now: Moment) -> Self {
         let Some(end) = grant.expires_at else {
-            return Self {
-                expires: None,
-                stale: None,
-                max_early: Duration::ZERO,
-            };
+            return Self::until(None);
         };
         let lifetime = end.saturating_since(grant.obtained_at);
         let left = |deadline: Deadline| deadline.monotonic.saturating_sub(now.monotonic);
@@ -132,7 +129,7 @@ impl Freshness {
             return Self {
                 expires: Some(expires),
                 stale: Some(expires),
-                max_early: Duration::ZERO,
+                max_early_ms: 0,
             };
         }
         // Whole seconds, rounded down, as the expiry is.
@@ -146,12 +143,30 @@ impl Freshness {
         Self {
             expires: Some(expires),
             stale: Some(Deadline::new(end.saturating_sub(margin), fresh_for, now)),
-            max_early: if margin.is_zero() {
-                Duration::ZERO
+            max_early_ms: if margin.is_zero() {
+                0
             } else {
-                MAX_EARLY_REFRESH.min(lifetime / 10)
+                let max_early = MAX_EARLY_REFRESH.min(lifetime / 10);
+                u32::try_from(max_early.as_millis()).unwrap_or(0)
             },
         }
+    }
+
+    /// Of a token that is replaced at `stale`, and has no expiry of its own.
+    pub(crate) fn until(stale: Option<Deadline>) -> Self {
+        Self {
+            expires: None,
+            stale,
+            max_early_ms: 0,
+        }
+    }
+
+    /// How long until the token is replaced at the latest, and how much earlier it may be; `None` when
+    /// nothing can replace it.
+    pub(crate) fn refresh_window(&self, now: Moment) -> Option<(Duration, Duration)> {
+        let stale = self.stale.filter(|_| self.max_early_ms > 0)?;
+        let max_early = Duration::from_millis(self.max_early_ms.into());
+        Some((stale.remaining(now), max_early))
     }
 }
 

@@ -89,11 +89,7 @@ impl Token {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
             access_token,
-            freshness: Freshness {
-                expires: None,
-                stale,
-                max_early: Duration::ZERO,
-            },
+            freshness: Freshness::until(stale),
             scopes: Scopes::none(),
             dpop_key: None,
             proof_key: OnceLock::new(),
@@ -200,11 +196,7 @@ impl Token {
     /// How long until it is replaced at the latest, and how much earlier it may be; `None` when nothing
     /// can replace it.
     pub(crate) fn refresh_window(&self, now: Moment) -> Option<(Duration, Duration)> {
-        let Freshness {
-            stale, max_early, ..
-        } = self.0.freshness;
-        let stale = stale.filter(|_| !max_early.is_zero())?;
-        Some((stale.remaining(now), max_early))
+        self.0.freshness.refresh_window(now)
     }
 
     /// Whether it does not need to be replaced yet.
