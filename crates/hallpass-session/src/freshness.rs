@@ -73,10 +73,13 @@ impl Deadline {
     /// The wall time `wall`, and `longest` from now at the latest.
     fn new(wall: Timestamp, longest: Duration, now: Moment) -> Self {
         let remaining = wall.saturating_since(now.wall).min(longest);
-        Self {
-            wall,
-            monotonic: now.monotonic.saturating_add(remaining),
-        }
+        // What has come has come also for a caller that looked at the clock just before.
+        let monotonic = if remaining.is_zero() {
+            Duration::ZERO
+        } else {
+            now.monotonic.saturating_add(remaining)
+        };
+        Self { wall, monotonic }
     }
 
     /// This much later than now.

@@ -107,6 +107,19 @@ fn token_from_the_future_is_stale_and_alive_for_its_lifetime() {
     assert!(expires.has_come(moment(-18_000, 50 + 3_600)));
 }
 
+/// The caller may have looked at the clock just before the grant was read.
+#[test]
+fn token_from_the_future_is_stale_for_an_earlier_look_at_the_clock() {
+    let grant = grant(GrantKind::AuthorizationCode, Some(3_600), true);
+    let (before, now) = (moment(-18_000, 49), moment(-18_000, 50));
+    let first = Freshness::new(&grant, None, now);
+    let again = Freshness::new(&grant, Some(&first), moment(-18_000, 51));
+    for freshness in [first, again] {
+        assert!(freshness.stale.unwrap().has_come(before));
+        assert!(!freshness.expires.unwrap().has_come(before));
+    }
+}
+
 #[test]
 fn token_that_is_read_again_gets_no_second_lifetime() {
     let grant = grant(GrantKind::AuthorizationCode, Some(3_600), true);
