@@ -95,7 +95,9 @@ impl Code {
     /// The code of what a diagnosis found: the one that the commands end with that fail by it.
     pub(crate) fn of_finding(finding: &Finding) -> Self {
         match finding.code {
-            FindingCode::Forbidden | FindingCode::FreshTokenRefused => Self::Refused,
+            FindingCode::Forbidden
+            | FindingCode::FreshTokenRefused
+            | FindingCode::AuthorizationRefused => Self::Refused,
             FindingCode::ProxyUnreachable => Self::Network,
             FindingCode::StoreDamaged | FindingCode::StoreNewer => Self::Other,
             FindingCode::StoreUnreadable if finding.remedy != Remedy::Retry => Self::Other,

@@ -1,12 +1,15 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
+use bytes::Bytes;
 use hallpass_core::{
-    DpopSetting, Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
-    http::RequestOptions, redacted_url,
+    DpopSetting, HttpClient, HttpError, Scopes, ServerMetadata, ServerSettings, SignInReason,
+    TokenEndpointAuthMethod,
+    http::{Body, HttpErrorKind, RequestOptions},
+    redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
 use hallpass_login::LoginInputs;
-use http::Request;
+use http::{Request, Response};
 use url::Url;
 
 use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
@@ -210,14 +213,20 @@ impl Diagnosis<'_> {
         );
     }
 
+    /// Asks an endpoint of the authorization server for nothing.
+    pub(crate) async fn get_endpoint(&self, url: &Url) -> Result<Response<Body>, HttpError> {
+        let options = RequestOptions::authorization_server(&self.key().server);
+        let Ok(request) = Request::get(url.as_str()).body(Bytes::new()) else {
+            let kind = HttpErrorKind::InvalidRequest;
+            return Err(HttpError::new(kind, options.target, url));
+        };
+        let http: &dyn HttpClient = &self.doctor.parts.http;
+        http.open(request, options).await
+    }
+
     /// Whether there is anything at an authorization endpoint that is a guess.
     async fn guessed_endpoint(&self, step: &mut Step, url: &Url) {
-        let Ok(request) = Request::get(url.as_str()).body(bytes::Bytes::new()) else {
-            return;
-        };
-        let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
-        let policy = RequestOptions::authorization_server(&self.key().server);
-        match http.open(request, policy).await {
+        match self.get_endpoint(url).await {
             Ok(answer) if matches!(answer.status().as_u16(), 404 | 405 | 410) => {
                 let what = format!(
                     "there is no metadata anywhere, and the guessed `{}` answers {}",
@@ -266,12 +275,7 @@ impl Diagnosis<'_> {
             if self.doctor.parts.http.has_answered(&url) {
                 continue;
             }
-            let Ok(request) = Request::get(url.as_str()).body(bytes::Bytes::new()) else {
-                continue;
-            };
-            let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
-            let options = RequestOptions::authorization_server(&self.key().server);
-            if let Err(error) = http.open(request, options).await {
+            if let Err(error) = self.get_endpoint(&url).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = ResponsibleParty::AuthorizationServer;
                 let found = unanswered::finding(&error, side, proxy.as_deref());

@@ -1,15 +1,12 @@
 //! Whether a login would get through at the token endpoint: by its client, by its proof of possession,
 //! and by what the endpoint answers to a code that was not issued.
 
-use bytes::Bytes;
-use hallpass_core::{
-    HttpClient, ServerMetadata, TokenEndpointAuthMethod, http::RequestOptions, redacted_url,
-};
+use hallpass_core::{ServerMetadata, TokenEndpointAuthMethod, redacted_url};
 use hallpass_login::{
     LoginInputs, LoginPlan, PlannedClient, TokenEndpointAnswer, TokenEndpointVerdict,
     moved_endpoint_hints,
 };
-use http::{Request, header};
+use http::header;
 use url::Url;
 
 use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
@@ -80,27 +77,21 @@ impl Diagnosis<'_> {
         let Some(registration) = &metadata.registration_endpoint else {
             return Some(moved);
         };
-        let options = RequestOptions::authorization_server(&self.key().server);
-        let target = redirect_target(&self.doctor.parts.http, registration, options).await;
+        let target = self.redirect_target(registration).await;
         let target = target.filter(|target| target.origin() == to.origin());
         let both =
             target.and_then(|target| moved.clone().with_moved_endpoint(registration, &target));
         Some(both.unwrap_or(moved))
     }
-}
 
-/// Where an endpoint redirects a GET to.
-async fn redirect_target(
-    http: &dyn HttpClient,
-    endpoint: &Url,
-    options: RequestOptions,
-) -> Option<Url> {
-    let request = Request::get(endpoint.as_str()).body(Bytes::new()).ok()?;
-    let answer = http.open(request, options).await.ok()?;
-    let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
-    let mut target = endpoint.join(location).ok()?;
-    target.set_query(None);
-    answer.status().is_redirection().then_some(target)
+    /// Where an endpoint redirects a GET to.
+    async fn redirect_target(&self, endpoint: &Url) -> Option<Url> {
+        let answer = self.get_endpoint(endpoint).await.ok()?;
+        let location = answer.headers().get(header::LOCATION)?.to_str().ok()?;
+        let mut target = endpoint.join(location).ok()?;
+        target.set_query(None);
+        answer.status().is_redirection().then_some(target)
+    }
 }
 
 /// A client whose method is not in the list. That the list leaves out `none` says little: many servers

@@ -122,7 +122,7 @@ async fn refusal_of_a_request_without_token_names_the_header() {
     .await;
     let url = fixture.url();
     for command in ["doctor", "tools"] {
-        let ended = fixture.run(&[command, &url]).await.expect(2);
+        let ended = fixture.run(&[command, &url]).await.expect(4);
         let said = ended.stdout + &ended.stderr;
         assert!(said.contains("asks for no sign-in"), "{said}");
         assert!(said.contains("--header HEADER"), "{said}");

@@ -47,8 +47,6 @@ const SINGLE_PLACES: &[SinglePlace] = &[
     ("sends to an endpoint of an authorization server", &["RequestOptions::authorization_server("], &[
         // Asks whether an endpoint can be reached, without a request of the protocol.
         "crates/hallpass-doctor/src/authorization_server.rs",
-        // Asks where a redirect of an endpoint leads.
-        "crates/hallpass-doctor/src/token_endpoint.rs",
         // Asks with a code that was not issued: no grant is at stake.
         "crates/hallpass-login/src/token_endpoint.rs",
         // Sends what rmcp's own client makes.
