@@ -3,9 +3,13 @@
 //! A library that is loaded before the others adds the seconds that a file holds to the wall clock. The
 //! servers keep the computer's.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+};
 
-use hallpass_testkit::Behaviour;
+use hallpass_testkit::{Behaviour, ReuseCounts};
 use serde_json::Value;
 
 use crate::{host::Host, servers::Servers};
@@ -53,7 +57,7 @@ pub(crate) async fn run(program: &str, library: &str) -> bool {
     clock.check("5 hours back again", &mut host, 1).await;
     clock.servers.kill(&mut running).await;
 
-    if clock.servers.issuer.registry().reuse_counts() != Default::default() {
+    if clock.servers.issuer.registry().reuse_counts() != ReuseCounts::default() {
         clock
             .broken
             .push("a refresh token was used twice".to_owned());
@@ -65,7 +69,8 @@ impl Clock {
     /// Sets the wall clock of the processes to this many seconds after the computer's.
     fn set(&self, seconds: i64) {
         let new = self.file.with_extension("new");
-        fs::write(&new, seconds.to_string()).unwrap();
+        let mut file = File::create(&new).unwrap();
+        write!(file, "{seconds}").unwrap();
         fs::rename(new, &self.file).unwrap();
     }
 

@@ -26,7 +26,7 @@ async fn clock_set_during_a_wait_for_the_callback_leaves_the_timeout() {
             fixture.browser.url(0).await;
             clock.until_asleep(1).await;
             clock.set_by(seconds);
-            clock.advance(BrowserLogin::TIMEOUT - Duration::from_millis(1));
+            clock.advance(BrowserLogin::TIMEOUT.saturating_sub(Duration::from_millis(1)));
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }

@@ -134,7 +134,7 @@ pub(crate) fn json_rpc(data: &[u8]) {
     }
     match message.retain(|_| true) {
         Some(kept) => {
-            let again = Message::parse(kept).expect("parts of messages are messages");
+            let again = Message::parse(kept).unwrap();
             let kinds = |message: &Message| -> Vec<Kind> {
                 message.parts.iter().map(|part| part.kind.clone()).collect()
             };
@@ -173,7 +173,7 @@ fn is_consistent(part: &Part) {
 /// An id that is written into an answer is the same id there.
 fn is_repeated(id: &Id) {
     let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
-    let answer = Message::parse(answer.into()).expect("an id is JSON");
+    let answer = Message::parse(answer.into()).unwrap();
     let expected = Kind::Response {
         id: Some(id.clone()),
         is_error: false,
@@ -201,10 +201,10 @@ fn is_of_kind(part: &Part, value: &Value) {
 pub(crate) fn http_sse(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .expect("a runtime without a driver");
+        .unwrap();
     runtime.block_on(async {
         let http = Arc::new(OneStream(Bytes::copy_from_slice(data)));
-        let server = ServerUrl::parse(SERVER).expect("a constant");
+        let server = ServerUrl::parse(SERVER).unwrap();
         let key = CredentialKey::new(server);
         let token = FixedToken::new(AccessToken::new("a-token"), "a constant");
         let store = Arc::new(MemoryStore::new());
@@ -212,7 +212,7 @@ pub(crate) fn http_sse(data: &[u8]) {
             .token_source(Arc::new(token))
             .clock(http.clone())
             .build()
-            .expect("a session of constants");
+            .unwrap();
         let server = AuthorizedEndpoint::new(session, http);
         match SseConnection::open(&server, Interactivity::Background).await {
             Ok(mut connection) => {

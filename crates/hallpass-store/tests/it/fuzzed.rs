@@ -16,8 +16,8 @@ pub(crate) fn export(data: &[u8]) {
     assert!(hallpass_seal::open(&key, BINDING, data).is_err());
 
     let id = KeyId::from_bytes([9; 16]);
-    let sealed = hallpass_seal::seal(id, &key, BINDING, data).expect("there is randomness");
-    let plain = hallpass_seal::open(&key, BINDING, &sealed).expect("its own key");
+    let sealed = hallpass_seal::seal(id, &key, BINDING, data).unwrap();
+    let plain = hallpass_seal::open(&key, BINDING, &sealed).unwrap();
     assert_eq!(plain.as_slice(), data);
     for line in plain.split(|byte| *byte == b'\n') {
         document(line);
@@ -28,7 +28,7 @@ fn document(line: &[u8]) {
     match CredentialDocument::decode(line) {
         Ok(document) => {
             let written = document.encode();
-            let again = CredentialDocument::decode(&written).expect("as written");
+            let again = CredentialDocument::decode(&written).unwrap();
             assert_eq!(again, document);
             assert_eq!(*again.encode(), *written);
             for record in document.to_records() {
