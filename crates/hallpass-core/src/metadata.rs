@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::{Hint, Issuer, Resource, TokenEndpointAuthMethod, is_loopback};
+use crate::{
+    AddressClass, Hint, Issuer, Resource, ServerUrl, TokenEndpointAuthMethod, is_loopback,
+};
 
 /// A protected resource's metadata (RFC 9728 §2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,13 +140,15 @@ impl ServerMetadata {
 
     /// The endpoints as settings, which take the place of the metadata as a whole and help only together.
     ///
-    /// A value is left out where there is none, or where its query or its user may hold a secret. Without
-    /// a registration endpoint the user has to name a client.
+    /// A value is left out where there is none, where its query or its user may hold a secret, or where it
+    /// leads into another network than the issuer: endpoints that the user sets may be on any. Without a
+    /// registration endpoint the user has to name a client.
     pub fn endpoint_settings(&self) -> Hint {
         let is_open = |url: &Url| {
             url.query().is_none() && url.username().is_empty() && url.password().is_none()
         };
-        let shown = |url: &Url| is_open(url).then(|| url.as_str().to_owned());
+        let is_fit = |url: &Url| is_open(url) && leads_to_no_other_network(self.issuer.url(), url);
+        let shown = |url: &Url| is_fit(url).then(|| url.as_str().to_owned());
         let value = |url: &Option<Url>| url.as_ref().and_then(shown);
         let mut settings = BTreeMap::from([
             (
@@ -171,7 +175,7 @@ impl ServerMetadata {
     pub fn with_moved_endpoint(mut self, from: &Url, to: &Url) -> Option<Self> {
         let is_fit = match to.host()? {
             _ if is_loopback(to) => is_loopback(from),
-            Host::Domain(_) => to.scheme() == "https",
+            Host::Domain(_) => to.scheme() == "https" && leads_to_no_other_network(from, to),
             address => from.host() == Some(address) && to.scheme() >= from.scheme(),
         };
         if !is_fit {
@@ -213,6 +217,12 @@ impl ServerMetadata {
     }
 }
 
+/// Whether `to` is public, or in a network that `from` is in, as far as their texts tell.
+fn leads_to_no_other_network(from: &Url, to: &Url) -> bool {
+    ServerUrl::parse(from.as_str())
+        .is_ok_and(|from| AddressClass::Public.check_navigation(to, &from).is_ok())
+}
+
 /// Serde for words that are parsed texts: a string on the outside, checked on the way in.
 macro_rules! serde_as_text {
     ($($word:ty: $read:expr),*) => {$(
@@ -235,7 +245,7 @@ serde_as_text!(
     // `hallpass-discovery` reads documents from the network with `parse`; this is for stored records.
     Issuer: Issuer::of_any_characters,
     Resource: Resource::of_any_spelling,
-    crate::ServerUrl: crate::ServerUrl::parse,
+    ServerUrl: ServerUrl::parse,
     crate::Account: crate::Account::parse
 );
 
@@ -256,6 +266,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn endpoint_in_another_network_is_no_value_of_a_hint() {
+        for (issuer, token, is_fit) in [
+            ("https://as.example", "https://login.example/t", true),
+            ("https://as.example", "https://10.0.0.5/t", false),
+            ("https://as.example", "https://db.internal/t", false),
+            ("https://as.example", "https://169.254.169.254/t", false),
+            ("https://10.0.0.5", "https://10.0.0.5/t", true),
+            ("http://127.0.0.1:1", "http://127.0.0.1:1/t", true),
+        ] {
+            let mut metadata = ServerMetadata::new(issuer.parse().unwrap());
+            metadata.token_endpoint = token.parse().ok();
+            let hint = metadata.endpoint_settings().to_string();
+            assert_eq!(hint.contains(token), is_fit, "{hint}");
+        }
+    }
+
+    #[test]
     fn moved_endpoint_leads_into_no_other_network() {
         for (from, to, is_fit) in [
             ("https://as.example/t", "https://as.example/u", true),
@@ -265,6 +292,9 @@ mod tests {
             ("https://as.example/t", "https://localhost./t", false),
             ("https://as.example/t", "https://x.localhost/t", false),
             ("https://as.example/t", "https://10.0.0.1/t", false),
+            ("https://as.example/t", "https://db.internal/t", false),
+            ("https://as.example/t", "https://printer.local/t", false),
+            ("https://as.internal/t", "https://login.internal/t", true),
             ("http://127.0.0.1:1/t", "http://localhost:2/t", true),
             ("http://127.0.0.1:1/t", "https://as.example/t", true),
             ("http://127.0.0.1:1/t", "http://as.example/t", false),

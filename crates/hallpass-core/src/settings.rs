@@ -8,7 +8,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientId, ClientPrivateKey, ClientSecret, Issuer, Resource, Scopes, TokenEndpointAuthMethod,
+    ClientId, ClientPrivateKey, ClientSecret, Issuer, Resource, Scopes, ServerMetadata,
+    TokenEndpointAuthMethod,
 };
 
 /// The settings of one server. The default is what a good server needs: nothing.
@@ -29,7 +30,9 @@ pub struct ServerSettings {
     /// Without it, what could be used at another authorization server is sent to a named one alone: a
     /// service's secret, an assertion, a code where the sign-in page is another operator's.
     pub issuer_from_resource: bool,
-    /// Issuers that a metadata document found elsewhere may claim (RFC 8414 §3.3 would refuse it).
+    /// Issuers that a metadata document found elsewhere may claim (RFC 8414 §3.3 would refuse it). Such a
+    /// document may be any server's, so its endpoints on other hosts than the issuer's don't count as
+    /// named by the user.
     pub trusted_issuers: Vec<Issuer>,
     /// Where the protected resource's metadata is, when the server does not say.
     pub resource_metadata_url: Option<Url>,
@@ -306,14 +309,42 @@ impl ServerSettings {
     }
 
     /// Whether the user, and not the MCP server alone, named the authorization server `found`: by its
-    /// issuer, its endpoints, the URL of its metadata, or by taking any that the MCP server names.
-    pub fn names_issuer(&self, found: &Issuer) -> bool {
+    /// issuer, its endpoints, the URL of its metadata, or by taking any that the MCP server names. A
+    /// trusted issuer counts only without [endpoints elsewhere](Self::endpoint_elsewhere).
+    pub fn names_issuer(&self, found: &ServerMetadata) -> bool {
+        if self.endpoint_elsewhere(found).is_some() {
+            return false;
+        }
         self.issuer_from_resource
             || self.endpoints.is_some()
             || self.server_metadata_url.is_some()
             || self
                 .named_issuers()
-                .any(|issuer| issuer.eq_ignoring_trailing_slash(found))
+                .any(|issuer| issuer.eq_ignoring_trailing_slash(&found.issuer))
+    }
+
+    /// The first endpoint of `found` that gets what a client proves itself with and is on another host
+    /// than the issuer, where the metadata may be of any server: it claims one of the
+    /// [trusted issuers](Self::trusted_issuers), and the user named neither the endpoints nor where the
+    /// metadata is.
+    pub fn endpoint_elsewhere<'a>(&self, found: &'a ServerMetadata) -> Option<&'a Url> {
+        let is_of_issuer = |issuer: &Issuer| issuer.eq_ignoring_trailing_slash(&found.issuer);
+        // Legacy discovery reads the metadata of the MCP server's origin, whatever the issuer is.
+        let is_read_there =
+            !self.legacy_discovery && self.issuer.as_ref().is_some_and(is_of_issuer);
+        let is_located =
+            self.endpoints.is_some() || self.server_metadata_url.is_some() || is_read_there;
+        if is_located || !self.trusted_issuers.iter().any(is_of_issuer) {
+            return None;
+        }
+        let endpoints = [
+            &found.token_endpoint,
+            &found.revocation_endpoint,
+            &found.device_authorization_endpoint,
+            &found.pushed_authorization_request_endpoint,
+        ];
+        let mut named = endpoints.into_iter().flatten();
+        named.find(|endpoint| endpoint.host() != found.issuer.url().host())
     }
 
     /// The fingerprint of these settings. Settings that a credential does not depend on (the

@@ -211,6 +211,9 @@ pub(crate) async fn legacy(
 }
 
 /// The server whose endpoints the user named. Nothing is asked.
+///
+/// Its issuer is the configured one. The MCP server's metadata may name one on the host of the token
+/// endpoint alone: what a client signs for another issuer must not come to that endpoint.
 pub(crate) fn explicit(
     settings: &ServerSettings,
     endpoints: &ExplicitEndpoints,
@@ -236,7 +239,9 @@ pub(crate) fn explicit(
             return Err(refuse(name, url, objection));
         }
     }
-    let issuer = match settings.issuer.as_ref().or_else(|| listed.first()) {
+    let is_here = |issuer: &&Issuer| issuer.url().host() == endpoints.token.host();
+    let named = settings.issuer.as_ref();
+    let issuer = match named.or_else(|| listed.iter().find(is_here)) {
         Some(issuer) => issuer.clone(),
         None => Issuer::parse(&endpoints.token.origin().ascii_serialization())
             .map_err(|_| refuse("endpoints.token", &endpoints.token, "it has no origin"))?,

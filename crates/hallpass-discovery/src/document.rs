@@ -139,12 +139,14 @@ fn endpoints(
 }
 
 /// What an endpoint of a document that can't be used may mean: itself, or a relative one at the origin of
-/// the document.
+/// the document. A hint makes it the user's own choice, so it has to be on the document's host: a user
+/// would trust any other host without a question.
 fn meant_endpoint(text: &str, at: &Url) -> Option<Url> {
     let url = endpoint(text).or_else(|problem| at.join(text).map_err(|_| problem));
     let is_here = |url: &Url| text.starts_with('/') && url.origin() == at.origin();
     url.ok()
         .filter(|url| Url::parse(text).is_ok() || is_here(url))
+        .filter(|url| url.host() == at.host())
         .filter(|url| well_known::objection(url).is_none())
 }
 

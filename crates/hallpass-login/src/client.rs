@@ -6,7 +6,9 @@ use hallpass_core::{
     ServerMetadata, ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod,
     record::RegistrationOrigin,
 };
-use hallpass_oauth::{check_client_issuer, pre_registration};
+use hallpass_oauth::{
+    PreRegisteredClientError, check_client_endpoints, check_client_issuer, pre_registration,
+};
 
 use crate::{LoginError, LoginErrorKind, ReregistrationReason, address::CallbackAddress};
 
@@ -64,6 +66,8 @@ impl ClientCandidates<'_> {
             let id = ClientId::new(document.as_str());
             let mut known = Registration::new(RegistrationOrigin::MetadataDocument, id);
             if client.key.is_some() {
+                check_client_endpoints(&known.client_id, self.settings, self.metadata)
+                    .map_err(|error| unusable(&error))?;
                 known.auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
             }
             return Ok((PlannedClient::Configured(known), None));
@@ -89,18 +93,18 @@ impl ClientCandidates<'_> {
     /// The configured client, for its own authorization server alone.
     fn pre_registered(&self, client: &PreRegisteredClient) -> Result<Registration, LoginError> {
         let has_key = self.settings.client.key.is_some();
+        let is_bound = has_key || client.secret.is_some() || client.issuer.is_some();
+        let endpoints = || {
+            if is_bound {
+                check_client_endpoints(&client.id, self.settings, self.metadata)
+            } else {
+                Ok(())
+            }
+        };
         check_client_issuer(client, &self.metadata.issuer, self.previous, self.reason)
+            .and_then(|()| endpoints())
             .and_then(|()| pre_registration(client, Some(self.metadata), has_key))
-            .map_err(|error| {
-                let kind = if error.is_other_issuer() {
-                    LoginErrorKind::OtherIssuer
-                } else {
-                    LoginErrorKind::Setting
-                };
-                LoginError::new(kind, error.to_string())
-                    .with_remedy(error.remedy())
-                    .with_hints(error.hints())
-            })
+            .map_err(|error| unusable(&error))
     }
 
     /// The dynamic registration of the same authorization server; never another's.
@@ -192,6 +196,18 @@ impl ClientCandidates<'_> {
             .with_hints(endpoints.map(|_| with("endpoints.registration")))
             .with_hints([with("client"), hint.into()])
     }
+}
+
+/// The error of a configured client.
+fn unusable(error: &PreRegisteredClientError) -> LoginError {
+    let kind = if error.is_other_issuer() {
+        LoginErrorKind::OtherIssuer
+    } else {
+        LoginErrorKind::Setting
+    };
+    LoginError::new(kind, error.to_string())
+        .with_remedy(error.remedy())
+        .with_hints(error.hints())
 }
 
 #[cfg(test)]

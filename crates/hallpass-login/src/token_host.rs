@@ -41,7 +41,7 @@ impl LoginInputs<'_> {
     pub(crate) fn unconfirmed_token_host(&self) -> Option<TokenHost> {
         let metadata = &self.discovered.server;
         let (authorization, token) = endpoints(metadata)?;
-        if is_one_site(authorization, token) || self.settings.names_issuer(&metadata.issuer) {
+        if is_one_site(authorization, token) || self.settings.names_issuer(metadata) {
             return None;
         }
         let found = TokenHost {

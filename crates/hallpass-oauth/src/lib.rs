@@ -128,7 +128,8 @@ pub use dpop::{Proof, ProofKey, ProofKeyError};
 pub use error_response::ErrorResponse;
 pub use metadata_document::ClientMetadataDocument;
 pub use pre_registered::{
-    PreRegisteredClientError, check_client_issuer, check_service_credentials, pre_registration,
+    PreRegisteredClientError, check_client_endpoints, check_client_issuer,
+    check_service_credentials, pre_registration,
 };
 pub use redirect_uri::RedirectUriRefusal;
 pub use registration::{

@@ -1,9 +1,11 @@
 //! A pre-registered client: the authorization server it belongs to, and how it authenticates there.
 
 use hallpass_core::{
-    Diagnostic, Hint, Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata,
-    SignInReason, TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
+    ClientId, Diagnostic, Hint, Issuer, PreRegisteredClient, Record, Registration, Remedy,
+    ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod, quote,
+    record::RegistrationOrigin,
 };
+use url::Url;
 
 use crate::client_auth::{AvailableCredentials, negotiate};
 
@@ -107,7 +109,30 @@ pub fn check_client_issuer(
     }
 }
 
-/// A pre-registered client that can't be used.
+/// Checks that what the client `id` proves itself with goes to the issuer's host alone, where metadata of
+/// any server may claim that issuer: [`ServerSettings::endpoint_elsewhere`].
+///
+/// # Errors
+///
+/// When an endpoint that would get it is on another host.
+pub fn check_client_endpoints(
+    id: &ClientId,
+    settings: &ServerSettings,
+    found: &ServerMetadata,
+) -> Result<(), PreRegisteredClientError> {
+    let Some(endpoint) = settings.endpoint_elsewhere(found) else {
+        return Ok(());
+    };
+    let host = |url: &Url| url.host_str().unwrap_or_default().to_owned();
+    let reason = Reason::Elsewhere {
+        host: host(endpoint),
+        own: host(found.issuer.url()),
+        issuer: found.issuer.clone(),
+    };
+    Err(PreRegisteredClientError::of(id, reason))
+}
+
+/// A client that the user configured and that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the client `{client}` {reason}")]
 pub struct PreRegisteredClientError {
@@ -132,19 +157,35 @@ enum Reason {
         bound: Option<Issuer>,
         found: Issuer,
     },
+    #[error(
+        "is not sent to {host}: metadata of any server may claim the trusted issuer {issuer}, whose \
+         own host is {own}"
+    )]
+    Elsewhere {
+        host: String,
+        own: String,
+        issuer: Issuer,
+    },
 }
 
 impl PreRegisteredClientError {
     fn new(client: &PreRegisteredClient, reason: Reason) -> Self {
+        Self::of(&client.id, reason)
+    }
+
+    fn of(id: &ClientId, reason: Reason) -> Self {
         Self {
-            client: quote(client.id.as_str()),
+            client: quote(id.as_str()),
             reason: Box::new(reason),
         }
     }
 
-    /// Whether the client belongs to another authorization server.
+    /// Whether the client belongs to another authorization server, or may do so.
     pub fn is_other_issuer(&self) -> bool {
-        matches!(*self.reason, Reason::OtherIssuer { .. })
+        matches!(
+            *self.reason,
+            Reason::OtherIssuer { .. } | Reason::Elsewhere { .. }
+        )
     }
 }
 
@@ -154,7 +195,14 @@ impl Diagnostic for PreRegisteredClientError {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match *self.reason {
+        match &*self.reason {
+            Reason::Elsewhere { issuer, .. } => vec![
+                Hint::setting("server_metadata_url", None),
+                Hint::setting("issuer", Some(issuer.as_str())),
+                Hint::text(
+                    "name the metadata's URL, or the endpoints, only if both hosts belong to that issuer",
+                ),
+            ],
             Reason::NoCredential { .. } | Reason::NotAccepted { .. } => vec![
                 Hint::setting("client.secret", None),
                 Hint::setting("client.auth_method", Some("none")),

@@ -5,8 +5,8 @@ use hallpass_core::{
     TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 use hallpass_oauth::{
-    ClientKey, PreRegisteredClientError, check_client_issuer, check_service_credentials,
-    pre_registration,
+    ClientKey, PreRegisteredClientError, check_client_endpoints, check_client_issuer,
+    check_service_credentials, pre_registration,
 };
 
 use crate::{ServiceError, ServiceErrorKind};
@@ -22,6 +22,7 @@ pub(crate) fn choose(
     if let Some(configured) = &settings.client.pre_registered {
         let previous = previous.filter(|record| record.grant.is_some());
         return check_client_issuer(configured, &metadata.issuer, previous, reason)
+            .and_then(|()| check_client_endpoints(&configured.id, settings, metadata))
             .and_then(|()| check_service_credentials(configured, metadata, key.is_some()))
             .and_then(|()| pre_registration(configured, Some(metadata), key.is_some()))
             .map_err(|error| unusable(&error));
@@ -32,6 +33,8 @@ pub(crate) fn choose(
         let id = ClientId::new(document.as_str());
         let mut registration = Registration::new(RegistrationOrigin::MetadataDocument, id);
         if key.is_some() {
+            check_client_endpoints(&registration.client_id, settings, metadata)
+                .map_err(|error| unusable(&error))?;
             registration.auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
         }
         return Ok(registration);

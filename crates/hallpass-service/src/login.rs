@@ -186,7 +186,7 @@ impl<'a> Login<'a> {
             ServiceGrant::ClientCredentials => return Ok(()),
         };
         let issuer = &self.metadata.issuer;
-        if self.request.settings.names_issuer(issuer) {
+        if self.request.settings.names_issuer(&self.metadata) {
             return Ok(());
         }
         let server = &self.request.key.server;

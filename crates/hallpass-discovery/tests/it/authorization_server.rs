@@ -333,8 +333,8 @@ fn explicit_endpoints_need_no_request() {
         .set(|settings| settings.issuer = Some(issuer("https://id.example/x")))
         .finds(&format!("https://id.example/x (Explicit) {MCP}"), &[]);
     // What the challenge names is read for its `resource`, issuer and scopes.
-    explicit(naming(&["https://one.example"])).finds(
-        &format!("https://one.example (Explicit) {MCP}"),
+    explicit(naming(&["https://as.example/tenant"])).finds(
+        &format!("https://as.example/tenant (Explicit) {MCP}"),
         &[PATH_PRM],
     );
     explicit(pointed()).finds(&format!("https://as.example (Explicit) {MCP}"), &[PATH_PRM]);
@@ -350,4 +350,22 @@ fn explicit_endpoints_need_no_request() {
             &[],
         );
     assert_eq!(error.kind(), DiscoveryErrorKind::Settings);
+}
+
+#[test]
+fn explicit_endpoints_are_not_of_an_issuer_that_the_resource_names_on_another_host() {
+    let case =
+        |listed: &[&str]| naming(listed).set(|settings| settings.endpoints = Some(endpoints()));
+    case(&["https://honest.example"])
+        .finds(&format!("https://as.example (Explicit) {MCP}"), &[PATH_PRM]);
+    case(&["https://honest.example", "https://as.example/tenant"]).finds(
+        &format!("https://as.example/tenant (Explicit) {MCP}"),
+        &[PATH_PRM],
+    );
+    case(&["https://honest.example"])
+        .set(|settings| settings.issuer = Some(issuer("https://honest.example")))
+        .finds(
+            &format!("https://honest.example (Explicit) {MCP}"),
+            &[PATH_PRM],
+        );
 }

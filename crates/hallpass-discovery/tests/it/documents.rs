@@ -147,6 +147,42 @@ fn document_without_token_endpoint_is_refused() {
 }
 
 #[test]
+fn hint_of_a_broken_document_names_no_endpoint_on_another_host() {
+    #[track_caller]
+    fn check(name: &str, endpoint: &str, members: &str, hint: &str) {
+        let section = if name == "token_endpoint" {
+            "§3.2"
+        } else {
+            "§3.1"
+        };
+        let members = format!("\"{name}\": \"{endpoint}\", {members}");
+        naming(&["https://as.example"])
+            .serve(AS, &with(&members))
+            .fails(
+                &format!(
+                    "the `{name}` `{endpoint}` in the document at {AS} can't be used: relative URL \
+                     without a base (RFC 6749 {section})"
+                ),
+                hint,
+                &[PATH_PRM, AS, OIDC],
+            );
+    }
+    check(
+        "authorization_endpoint",
+        "/a",
+        r#""token_endpoint": "https://other.example/t", "registration_endpoint": "https://10.0.0.5/r""#,
+        "set `client` and `endpoints.authorization` to `https://as.example/a` and `endpoints.token`",
+    );
+    check(
+        "token_endpoint",
+        "/t",
+        r#""authorization_endpoint": "https://honest.example/a", "registration_endpoint": "/r""#,
+        "set `endpoints.authorization` and `endpoints.registration` to `https://as.example/r` and \
+         `endpoints.token` to `https://as.example/t`",
+    );
+}
+
+#[test]
 fn unusable_optional_member_is_left_out() {
     let found = naming(&["https://as.example"])
         .serve(

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::scripted_server::{ISSUER, ScriptedServer, answer, error, tokens};
 
-fn key() -> ClientSigningKey {
+pub(crate) fn key() -> ClientSigningKey {
     let document = ProofKey::generate().unwrap();
     let document = document.expose();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{document}\n-----END PRIVATE KEY-----\n");

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{AuthScheme, Hint, Record, Remedy, ServerSettings};
+use hallpass_core::{
+    AuthScheme, ClientId, ClientSecret, Hint, PreRegisteredClient, Record, Remedy, ServerSettings,
+};
 use hallpass_login::{LoginError, LoginErrorKind};
 use serde_json::{Value, json};
 
-use crate::scripted_server::{ISSUER, ScriptedServer};
+use crate::{
+    scripted_server::{ISSUER, ScriptedServer},
+    signing::key,
+};
 
 /// What a hostile authorization server publishes: the sign-in page is another one's.
 fn mix_up() -> Value {
@@ -107,4 +112,80 @@ async fn hosts_of_one_domain_are_not_asked_for() {
         outcome.unwrap();
         assert!(!server.heard("asked"), "{endpoint}");
     }
+}
+
+/// The issuer that metadata at `ISSUER` claims in a mix-up, where the user trusts it.
+const HONEST: &str = "https://honest.example";
+
+fn trusting() -> ServerSettings {
+    ServerSettings::default().with_trusted_issuers(vec![HONEST.parse().unwrap()])
+}
+
+#[tokio::test]
+async fn trusted_issuer_that_metadata_elsewhere_claims_is_asked_for() {
+    let mut more = mix_up();
+    more["issuer"] = json!(HONEST);
+    for settings in [trusting(), trusting().with_issuer_from_resource(true)] {
+        let (outcome, server) = login(&more, settings, None, None).await;
+        assert!(server.sent("/token").is_empty(), "the code was sent");
+        assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::Endpoint);
+        assert!(!server.heard("OpenUrl"));
+    }
+    // A result that goes to the trusted issuer itself is no question.
+    more["token_endpoint"] = json!("https://honest.example/token");
+    more["authorization_endpoint"] = json!("https://other.example/authorize");
+    let (outcome, _) = login(&more, trusting(), None, None).await;
+    outcome.unwrap();
+}
+
+#[tokio::test]
+async fn client_of_a_trusted_issuer_is_not_sent_to_endpoints_elsewhere() {
+    let all = [
+        "token_endpoint",
+        "revocation_endpoint",
+        "device_authorization_endpoint",
+        "pushed_authorization_request_endpoint",
+    ];
+    let at = |host: &str, name: &str| json!(format!("https://{host}/{name}"));
+    for elsewhere in all {
+        let mut more = json!({ "issuer": HONEST });
+        more["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic"]);
+        for name in all {
+            more[name] = at("honest.example", name);
+        }
+        more[elsewhere] = at("as.example", elsewhere);
+        for bound in [None, HONEST.parse().ok()] {
+            let client = PreRegisteredClient::new(ClientId::new("by-hand"))
+                .with_secret(ClientSecret::new("canary-secret"))
+                .with_issuer(bound);
+            let mut settings = trusting();
+            settings.client.pre_registered = Some(client);
+            let (outcome, server) = login(&more, settings, Some(true), None).await;
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), LoginErrorKind::OtherIssuer, "{elsewhere}");
+            assert!(
+                all.iter()
+                    .all(|name| server.sent(&format!("/{name}")).is_empty())
+            );
+            assert_eq!(error.remedy(), Remedy::Configure);
+            assert_eq!(
+                error.to_string(),
+                "the client `by-hand` is not sent to as.example: metadata of any server may claim \
+                 the trusted issuer https://honest.example, whose own host is honest.example"
+            );
+            assert_eq!(error.hints()[0], Hint::setting("server_metadata_url", None));
+            assert_eq!(error.hints()[1], Hint::setting("issuer", Some(HONEST)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn signature_for_a_trusted_issuer_is_not_sent_to_endpoints_elsewhere() {
+    let more = json!({ "issuer": HONEST, "client_id_metadata_document_supported": true });
+    let mut settings = trusting();
+    settings.client.metadata_document = "https://me.example/client.json".parse().ok();
+    settings.client.key = Some(key());
+    let (outcome, server) = login(&more, settings, Some(true), None).await;
+    assert!(server.sent("/token").is_empty(), "the signature was sent");
+    assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::OtherIssuer);
 }

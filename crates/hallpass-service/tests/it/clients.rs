@@ -307,3 +307,34 @@ async fn issuer_that_the_server_alone_names_is_shown_to_be_checked() {
     assert_eq!(error.hints()[0], Hint::setting("issuer", Some(ISSUER)));
     assert!(error.hints()[1].to_string().starts_with("only if"));
 }
+
+#[tokio::test]
+async fn nothing_is_sent_where_metadata_elsewhere_claims_a_trusted_issuer() {
+    let honest: Issuer = "https://honest.example".parse().unwrap();
+    let server = || {
+        ScriptedServer::new(&json!({
+            "issuer": honest.as_str(),
+            "token_endpoint": "https://as.example/token",
+        }))
+    };
+    let mut settings = with_client(Some("canary-secret"))
+        .with_issuer(None)
+        .with_trusted_issuers(vec![honest.clone()]);
+    for bound in [None, Some(honest.clone())] {
+        settings.client.pre_registered.as_mut().unwrap().issuer = bound;
+        for from_resource in [false, true] {
+            for client in [itself(), signing(), bearer("a.b.c"), vouched_for()] {
+                let asked = SignInCase {
+                    settings: settings.clone().with_issuer_from_resource(from_resource),
+                    ..SignInCase::default()
+                };
+                let server = server();
+                let outcome = asked.run(&server.login(client)).await;
+                assert!(server.sent("/token").is_empty());
+                assert!(server.sent("/exchange").is_empty());
+                let kind = outcome.err().map(|error| error.kind());
+                assert_eq!(kind, Some(ServiceErrorKind::OtherIssuer));
+            }
+        }
+    }
+}
