@@ -10,26 +10,31 @@ use url::{Host, Url};
 use crate::{Diagnostic, Hint, Remedy, ServerUrl, is_loopback};
 
 /// Names that lead to a cloud's instance metadata.
-const METADATA_NAMES: [&str; 5] = [
+const METADATA_NAMES: [&str; 6] = [
     "metadata.google.internal",
     "metadata.goog",
     "metadata",
     "instance-data",
     "instance-data.ec2.internal",
+    "metadata.tencentyun.com",
 ];
 
 /// Names that, with those below them, belong to the network that the user is in: reserved (RFC 6762 §3,
-/// RFC 8375 §3, ICANN's `internal`), in use and not delegated (RFC 6762 appendix G), or a router's.
-const PRIVATE_NAMES: [&str; 15] = [
+/// RFC 8375 §3, RFC 6761 §6.2, ICANN's `internal`), in use and not delegated (RFC 6762 appendix G, `svc` of
+/// Kubernetes), or a router's.
+const PRIVATE_NAMES: [&str; 18] = [
     "local",
     "home.arpa",
     "internal",
+    "intra",
     "intranet",
     "private",
     "corp",
     "home",
     "lan",
     "localdomain",
+    "svc",
+    "test",
     "fritz.box",
     "orbilogin.com",
     "router.asus.com",
@@ -59,7 +64,7 @@ pub enum AddressClass {
 
 impl AddressClass {
     /// The class of `address`. IPv4 addresses inside IPv6 ones (mapped, compatible, NAT64 of
-    /// RFC 6052, 6to4 of RFC 3056) are judged by the IPv4 address, since that is where the
+    /// RFC 6052, 6to4 of RFC 3056, ISATAP of RFC 5214) are judged by the IPv4 address, since that is where the
     /// connection ends.
     pub fn from_ip(address: IpAddr) -> Self {
         match address {
@@ -69,7 +74,7 @@ impl AddressClass {
     }
 
     /// The class of a URL's host where its text alone tells it: an address, a name of this machine, a
-    /// cloud's name for its metadata. `None` for a name that has to be looked up.
+    /// cloud's name for its metadata, a name with an empty part. `None` for a name that has to be looked up.
     pub fn from_url(url: &Url) -> Option<Self> {
         if is_loopback(url) {
             return Some(Self::Loopback);
@@ -77,9 +82,15 @@ impl AddressClass {
         match url.host()? {
             Host::Ipv4(address) => Some(Self::from_ip(address.into())),
             Host::Ipv6(address) => Some(Self::from_ip(address.into())),
-            Host::Domain(name) => METADATA_NAMES
-                .contains(&plain_name(name).as_str())
-                .then_some(Self::CloudMetadata),
+            Host::Domain(name) => {
+                let name = plain_name(name);
+                if name.split('.').any(str::is_empty) {
+                    return Some(Self::Reserved);
+                }
+                METADATA_NAMES
+                    .contains(&name.as_str())
+                    .then_some(Self::CloudMetadata)
+            }
         }
     }
 
@@ -187,6 +198,8 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
         .unwrap_or(AddressClass::Private),
         // 6to4 (RFC 3056 §2).
         [0x2002, ..] => v4([2, 3, 4, 5]),
+        // ISATAP (RFC 5214 §6.1).
+        [0x2000..=0x3fff, _, _, _, 0 | 0x200, 0x5efe, ..] => v4([12, 13, 14, 15]),
         [first, ..] => match first {
             0xfc00..=0xfdff | 0xfec0..=0xfeff => AddressClass::Private,
             0xfe80..=0xfebf => AddressClass::LinkLocal,

@@ -41,7 +41,7 @@ impl LoginInputs<'_> {
     pub(crate) fn unconfirmed_token_host(&self) -> Option<TokenHost> {
         let metadata = &self.discovered.server;
         let (authorization, token) = endpoints(metadata)?;
-        if is_one_site(authorization, token) || self.settings.names_issuer(metadata) {
+        if is_of_token_host(authorization, token) || self.settings.names_issuer(metadata) {
             return None;
         }
         let found = TokenHost {
@@ -105,148 +105,24 @@ impl Login<'_> {
     }
 }
 
-/// Whether two URLs lead to hosts that certainly have one operator.
-///
-/// There is no list of public suffixes here, so a doubt counts as two sites: the user is asked once more
-/// than necessary. Hosts are one site when they are equal, or all on this machine; when one is below the
-/// other; or when both are below a domain that hands no names out to strangers.
-fn is_one_site(one: &Url, other: &Url) -> bool {
-    if is_loopback(one) && is_loopback(other) {
+/// Whether the operator of the token endpoint's host certainly has the page's host too: they are equal, or
+/// both are this machine, or the page's is below the other, whose owner gives that name out.
+fn is_of_token_host(page: &Url, token: &Url) -> bool {
+    if is_loopback(page) && is_loopback(token) {
         return true;
     }
-    match (one.host(), other.host()) {
-        (Some(Host::Domain(one)), Some(Host::Domain(other))) => are_names_of_one_site(one, other),
-        (Some(one), Some(other)) => one == other,
+    match (page.host(), token.host()) {
+        (Some(Host::Domain(page)), Some(Host::Domain(token))) => {
+            let plain = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+            let (page, token) = (plain(page), plain(token));
+            let before = page.strip_suffix(token.as_str());
+            let is_below = before.is_some_and(|before| before.ends_with('.'));
+            page == token || is_below && token.contains('.')
+        }
+        (Some(page), Some(token)) => page == token,
         _ => false,
     }
 }
-
-fn are_names_of_one_site(one: &str, other: &str) -> bool {
-    let labels = |name: &str| {
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        name.rsplit('.').map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (one, other) = (labels(one), labels(other));
-    if one == other {
-        return true;
-    }
-    let shared: Vec<&str> = one
-        .iter()
-        .zip(&other)
-        .take_while(|(one, other)| one == other)
-        .map(|(label, _)| label.as_str())
-        .collect();
-    let is_below = shared.len() == one.len() || shared.len() == other.len();
-    match shared.as_slice() {
-        [] | [_] => false,
-        [top, second] if is_registry(top, second) => false,
-        [top, ..] if !is_below && SHARED_TOPS.contains(top) => false,
-        labels => {
-            let domain = |length: usize| {
-                let labels = labels.iter().take(length).rev().copied();
-                labels.collect::<Vec<_>>().join(".")
-            };
-            !(2..=labels.len()).any(|length| SHARED_DOMAINS.contains(&domain(length).as_str()))
-        }
-    }
-}
-
-/// Whether names are registered below `second.top`, as below `co.uk` and `com.au`.
-fn is_registry(top: &str, second: &str) -> bool {
-    top.len() == 2 && (second.len() <= 3 || REGISTRY_WORDS.contains(&second))
-}
-
-/// Second labels of more than three letters below which countries register names.
-const REGISTRY_WORDS: [&str; 12] = [
-    "asso", "firm", "gouv", "govt", "info", "mobi", "name", "nhs", "nom", "press", "priv", "school",
-];
-
-/// Top-level domains whose second level is a hosting platform's as often as not.
-const SHARED_TOPS: [&str; 10] = [
-    "app", "cloud", "dev", "host", "me", "page", "pages", "run", "site", "space",
-];
-
-/// Domains below which strangers get names, at any depth: of hosting platforms and of providers of identity.
-const SHARED_DOMAINS: &[&str] = &[
-    "accounts.dev",
-    "amazonaws.com",
-    "amazoncognito.com",
-    "amplifyapp.com",
-    "appspot.com",
-    "atlassian.net",
-    "auth0.com",
-    "awsapprunner.com",
-    "azure-api.net",
-    "azurecontainerapps.io",
-    "azurefd.net",
-    "azurestaticapps.net",
-    "azurewebsites.net",
-    "azurewebsites.us",
-    "b2clogin.com",
-    "b4a.run",
-    "bitbucket.io",
-    "blogspot.com",
-    "ciamlogin.com",
-    "cloudapp.azure.com",
-    "cloudapp.net",
-    "cloudflareaccess.com",
-    "cloudfront.net",
-    "cloudfunctions.net",
-    "codesandbox.io",
-    "ddns.net",
-    "deno.net",
-    "digitaloceanspaces.com",
-    "duckdns.org",
-    "dyndns.org",
-    "elasticbeanstalk.com",
-    "firebaseapp.com",
-    "force.com",
-    "freeddns.org",
-    "frontegg.com",
-    "fusionauth.io",
-    "github.io",
-    "gitlab.io",
-    "gitpod.io",
-    "herokuapp.com",
-    "hopto.org",
-    "kinde.com",
-    "loca.lt",
-    "myshopify.com",
-    "netlify.com",
-    "ngrok.io",
-    "nip.io",
-    "no-ip.org",
-    "okta-emea.com",
-    "okta.com",
-    "oktapreview.com",
-    "on.aws",
-    "onelogin.com",
-    "onmicrosoft.com",
-    "onrender.com",
-    "oraclecloud.com",
-    "ory.sh",
-    "oryapis.com",
-    "pingone.com",
-    "pingone.eu",
-    "pythonanywhere.com",
-    "readthedocs.io",
-    "repl.co",
-    "salesforce.com",
-    "service-now.com",
-    "sharepoint.com",
-    "site.com",
-    "sslip.io",
-    "supabase.co",
-    "surge.sh",
-    "trycloudflare.com",
-    "ts.net",
-    "webcontainer.io",
-    "webflow.io",
-    "windows.net",
-    "wixsite.com",
-    "wordpress.com",
-    "zendesk.com",
-];
 
 #[cfg(test)]
 mod tests;

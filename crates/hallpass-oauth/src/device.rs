@@ -153,16 +153,18 @@ impl fmt::Debug for DeviceAuthorization {
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Whether a user can type a code, and takes it for one (RFC 8628 §6.1): groups of letters and digits.
 fn is_typeable(code: &str) -> bool {
-    (1..=64).contains(&code.chars().count())
+    (1..=32).contains(&code.chars().count())
         && code
-            .chars()
-            .all(|letter| letter.is_alphanumeric() || "-_ .".contains(letter))
+            .split(['-', ' '])
+            .all(|group| !group.is_empty() && group.chars().all(char::is_alphanumeric))
 }
 
-/// A page that a user may be sent to.
+/// A page that a user may be sent to. User information before the host would look like the host.
 fn page(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
-    fits.then_some(url)
+    let has_user_info = !url.username().is_empty() || url.password().is_some();
+    (fits && !has_user_info).then_some(url)
 }

@@ -68,6 +68,12 @@ fn every_address_has_a_class() {
         ("2002:a9fe:a9fe::1", LinkLocal),
         ("2002:a00:1::1", Private),
         ("2002:808:808::1", Public),
+        ("2606:4700::5efe:127.0.0.1", Loopback),
+        ("2606:4700::200:5efe:a9fe:a9fe", LinkLocal),
+        ("2606:4700:1:2:0:5efe:a00:1", Private),
+        ("2606:4700::5efe:8.8.8.8", Public),
+        ("fd00::5efe:8.8.8.8", Private),
+        ("fe80::5efe:8.8.8.8", LinkLocal),
     ];
     for (text, expected) in cases {
         let address: IpAddr = text.parse().unwrap();
@@ -195,6 +201,13 @@ const INTERNAL: &[&str] = &[
     "https://metadata.google.internal/",
     "https://Metadata.Google.Internal./",
     "https://metadata/",
+    "https://metadata.tencentyun.com/",
+    "https://localhost../",
+    "https://router../",
+    "https://as..example/",
+    "https://kubernetes.default.svc/",
+    "https://as.test/",
+    "https://sso.intra/",
     "https://instance-data/",
     "https://router/",
     "https://intranet./",

@@ -102,7 +102,7 @@ async fn issuer_that_the_user_named_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn hosts_of_one_domain_are_not_asked_for() {
+async fn host_below_the_token_host_is_not_asked_for() {
     for endpoint in [
         "https://login.as.example/authorize",
         "https://as.example:8443/authorize",

@@ -69,6 +69,13 @@ fn device_answer_with_missing_or_odd_fields_is_read() {
         Duration::from_secs(600)
     );
     assert_eq!(device.verification_uri_complete(), None);
+    let with_user_info = "https://github.com@as.example/device?user_code=1";
+    let body = ANSWER.replace(
+        "https://as.example/device?user_code=WDJB-MJHT",
+        with_user_info,
+    );
+    assert_ne!(body, ANSWER);
+    assert_eq!(read(&body).verification_uri_complete(), None);
     let interval = |seconds: &str| read(&ANSWER.replace("\"interval\":5", seconds)).interval();
     assert_eq!(interval("\"interval\":0"), Duration::from_secs(1));
     assert_eq!(interval("\"interval\":\"7\""), Duration::from_secs(7));
@@ -83,6 +90,17 @@ fn device_answer_that_a_user_can_t_use_is_refused() {
         ("WDJB-MJHT\",", "\","),
         ("https://as.example/device\"", "http://as.example/device\""),
         ("https://as.example/device\"", "javascript:alert(1)\""),
+        (
+            "https://as.example/device\"",
+            "https://github.com%2Flogin@as.example/device\"",
+        ),
+        (
+            "https://as.example/device\"",
+            "https://:github.com@as.example/device\"",
+        ),
+        ("WDJB-MJHT\",", "123 error. run it\","),
+        ("WDJB-MJHT\",", "WDJB  MJHT\","),
+        ("WDJB-MJHT\",", "ABCDEFGH-ABCDEFGH-ABCDEFGH-ABCDEFGH\","),
     ] {
         let body = ANSWER.replacen(from, to, 1);
         assert_ne!(body, ANSWER);
