@@ -1,18 +1,24 @@
 //! Answers that are read to their end before anything is done about them: refusals by status, and the
 //! answer to an opening.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Content, InvalidMessage, Response, SseConnection, UnexpectedStatus,
+    Content, EventStream, InvalidMessage, Response, SseConnection, UnexpectedStatus,
     jsonrpc::{Kind, Message},
 };
 
 use crate::{
     answer_budget::{Meter, Permits},
     request_error::ProxyRequestError,
+    response_reader::DRAIN_TIMEOUT,
     shared::Shared,
 };
 
@@ -93,12 +99,30 @@ impl Shared {
             }
             let answer = self.opening_answer_in(opening, data.into(), &source, &mut complaint);
             if let Some(answer) = answer.await? {
-                // What comes after it is not for long; the connection may be used again.
-                self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
+                self.drain(events);
                 return Ok(answer);
             }
         }
         Err(complaint.unwrap_or_else(incomplete))
+    }
+
+    /// Reads what comes after the answer of an opening, so that its connection can be used again. A stream
+    /// that does not end soon is closed.
+    fn drain(&self, mut events: EventStream) {
+        let clock = Arc::clone(&self.clock);
+        self.spawn(async move {
+            let is_small = |_: &mut Context<'_>, held| match held {
+                0..=MAX_ERROR_BODY => Poll::Ready(()),
+                _ => Poll::Pending,
+            };
+            let rest = async {
+                while let Some(Ok(_)) = poll_fn(|it| events.poll_next_when(it, is_small)).await {}
+            };
+            tokio::select! {
+                () = rest => {}
+                () = clock.sleep(DRAIN_TIMEOUT) => {}
+            }
+        });
     }
 
     /// The same on the event stream of HTTP+SSE, which goes on after it.

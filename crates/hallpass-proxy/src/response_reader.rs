@@ -15,7 +15,7 @@ use crate::{
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
 /// used again.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a stream ended.
 #[derive(Debug)]

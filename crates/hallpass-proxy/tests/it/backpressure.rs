@@ -47,6 +47,30 @@ async fn host_that_does_not_read_stops_the_server() {
     }
 }
 
+#[tokio::test]
+async fn event_after_the_answer_of_an_opening_is_not_read() {
+    let server = FakeServer::start(|seen: &Seen| {
+        if !seen.is("initialize") {
+            return handshake(seen).unwrap_or_else(|| Reply::status(404));
+        }
+        let info = r#"{"name":"double","version":"1"}"#;
+        let result = format!(
+            r#"{{"protocolVersion":"2025-06-18","capabilities":{{}},"serverInfo":{info}}}"#
+        );
+        let answer = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            seen.id()
+        );
+        Reply::events(event("", &answer))
+            .chunk("data: ")
+            .flood("x".repeat(PIECE))
+    })
+    .await;
+    let host = Host::ready(&server.url).await;
+    taken(&server).await;
+    assert!(host.bytes_read() < MIB, "{} bytes", host.bytes_read());
+}
+
 const PIECE: usize = 64 * 1024;
 const MIB: usize = 1024 * 1024;
 
