@@ -179,11 +179,20 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
             AddressClass::Reserved
         }
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressClass::Loopback,
-        // IPv4-mapped and IPv4-compatible (RFC 4291 §2.5.5), IPv4-translated (RFC 2765), and
-        // NAT64's well-known prefix (RFC 6052 §2.1).
+        // IPv4-mapped and IPv4-compatible (RFC 4291 §2.5.5), IPv4-translated (RFC 2765), NAT64's
+        // well-known prefix (RFC 6052 §2.1), and ISATAP (RFC 5214 §6.1).
         [0, 0, 0, 0, 0, 0 | 0xffff, ..]
         | [0, 0, 0, 0, 0xffff, 0, ..]
-        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => v4([12, 13, 14, 15]),
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..]
+        | [
+            0x2000 | 0x2001 | 0x2003..=0x3fff,
+            _,
+            _,
+            _,
+            0 | 0x200,
+            0x5efe,
+            ..,
+        ] => v4([12, 13, 14, 15]),
         // NAT64's local prefix (RFC 8215): the network decides where in it the address stands, so
         // each place of RFC 6052 §2.2 is looked at.
         [0x64, 0xff9b, 1, ..] => [
@@ -198,8 +207,6 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
         .unwrap_or(AddressClass::Private),
         // 6to4 (RFC 3056 §2).
         [0x2002, ..] => v4([2, 3, 4, 5]),
-        // ISATAP (RFC 5214 §6.1).
-        [0x2000..=0x3fff, _, _, _, 0 | 0x200, 0x5efe, ..] => v4([12, 13, 14, 15]),
         [first, ..] => match first {
             0xfc00..=0xfdff | 0xfec0..=0xfeff => AddressClass::Private,
             0xfe80..=0xfebf => AddressClass::LinkLocal,
