@@ -64,8 +64,8 @@ impl Elicitor {
                 self.visit(&message, &url).await.map(|()| None)
             }
             _ => {
-                self.declined("something that this program does not know");
-                Err(Stopped::Declined)
+                let why = "this program does not know what that is";
+                Err(self.declined_for("something", why))
             }
         };
         match answer {
@@ -165,16 +165,16 @@ impl Elicitor {
             .ok()
             .filter(|url| matches!(url.scheme(), "https" | "http"));
         let Some(page) = page else {
-            self.declined("to visit something that is no web page");
-            return Err(Stopped::Declined);
+            let why = "its URL is no web page's";
+            return Err(self.declined_for("to visit something", why));
         };
+        if !page.username().is_empty() || page.password().is_some() {
+            let why = "its URL has user information, which can look like another host";
+            return Err(self.declined_for("to visit a page", why));
+        }
         if let Err(refused) = self.hallpass.check_navigation(&page) {
-            let server = &self.server;
-            self.output.status(&format!(
-                "note: {server} asks to visit a page; declined, because {}",
-                text::line(&refused.to_string())
-            ));
-            return Err(Stopped::Declined);
+            let why = text::line(&refused.to_string());
+            return Err(self.declined_for("to visit a page", &why));
         }
         if !self.environment.stdin_is_terminal() {
             self.declined(&format!("to visit {page} (\"{}\")", text::line(message)));
@@ -197,10 +197,15 @@ impl Elicitor {
     }
 
     fn declined(&self, what: &str) {
+        self.declined_for(what, "there is no terminal to answer at");
+    }
+
+    fn declined_for(&self, what: &str, why: &str) -> Stopped {
         let server = &self.server;
         self.output.status(&format!(
-            "note: {server} asks {what}; declined, because there is no terminal to answer at"
+            "note: {server} asks {what}; declined, because {why}"
         ));
+        Stopped::Declined
     }
 
     async fn line(&self, question: &str) -> Result<String, Stopped> {

@@ -97,14 +97,16 @@ async fn url_elicitation_is_shown_and_not_opened() {
         let (answer, written) = answers(&fixture, &["url=file:///etc/passwd"], &[]).await;
         assert_eq!(answer, json!({"action": "decline"}));
         assert!(written.contains("no web page"), "{written}");
+        assert!(!written.contains("no terminal"), "{written}");
         for page in [
+            "https://github.com%2Flogin@evil.example/",
             "https://192.168.0.1/form",
             "https://metadata.google.internal/",
         ] {
             let word = format!("url={page}");
             let (answer, written) = answers(&fixture, &[&word], &[]).await;
             assert_eq!(answer, json!({"action": "decline"}), "{page}");
-            assert!(written.contains("declined, because `"), "{written}");
+            assert!(written.contains("declined, because "), "{written}");
             assert!(!written.contains("go on?"), "{written}");
         }
     }
