@@ -1,13 +1,9 @@
 //! A wall clock that is set by hours, in both directions: no sign-in is lost, no token is used beyond its
 //! lifetime for long, and no pause becomes longer.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
-use hallpass_core::{
-    SignInReason,
-    http::HttpErrorKind,
-    record::{GrantKind, SignInCause},
-};
+use hallpass_core::{SignInReason, http::HttpErrorKind, record::SignInCause};
 use hallpass_session::{RefusedRefresh, SignInNeed};
 
 use crate::{
@@ -214,15 +210,7 @@ async fn token_without_replacement_ends_after_its_lifetime_when_the_clock_was_se
 
 #[tokio::test]
 async fn service_token_from_the_future_is_replaced_once() {
-    let fixture = Fixture::empty();
-    fixture.authorizer.is_service.store(true, Ordering::SeqCst);
-    fixture
-        .put(|record| {
-            let grant = record.grant.as_mut().unwrap();
-            grant.kind = GrantKind::ClientCredentials;
-            grant.refresh_token = None;
-        })
-        .await;
+    let fixture = Fixture::service().await;
     fixture.clock.jump(-HOURS);
     for _ in 0..3 {
         assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);

@@ -1,10 +1,15 @@
 //! One account on one server, with its fakes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hallpass_core::{
     AuthScheme, Challenge, ClientId, CredentialKey, CredentialStore, Record, Registration, Scopes,
-    ServerSettings, ServerUrl, State, record::RegistrationOrigin, store::LockKind,
+    ServerSettings, ServerUrl, State,
+    record::{GrantKind, RegistrationOrigin},
+    store::LockKind,
 };
 use hallpass_session::{Session, SessionBuilder, SessionError, SignInNeed, Token};
 
@@ -21,6 +26,20 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    /// A service with a new sign-in and tokens of an hour.
+    pub(crate) async fn service() -> Self {
+        let fixture = Self::empty();
+        fixture.authorizer.is_service.store(true, Ordering::SeqCst);
+        fixture
+            .put(|record| {
+                let grant = record.grant.as_mut().unwrap();
+                grant.kind = GrantKind::ClientCredentials;
+                grant.refresh_token = None;
+            })
+            .await;
+        fixture
+    }
+
     /// A fixture without a sign-in.
     pub(crate) fn empty() -> Self {
         let clock = Arc::new(TestClock::new(1_000_000));

@@ -1,8 +1,8 @@
 //! Proactive refreshes.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
-use hallpass_core::{Entropy, record::GrantKind};
+use hallpass_core::Entropy;
 use hallpass_session::Session;
 
 use crate::{
@@ -130,15 +130,7 @@ async fn proactive_refresh_adopts_another_session_s_token() {
 
 #[tokio::test]
 async fn service_token_is_replaced_proactively() {
-    let fixture = Fixture::empty();
-    fixture.authorizer.is_service.store(true, Ordering::SeqCst);
-    fixture
-        .put(|record| {
-            let grant = record.grant.as_mut().unwrap();
-            grant.kind = GrantKind::ClientCredentials;
-            grant.refresh_token = None;
-        })
-        .await;
+    let fixture = Fixture::service().await;
     let (session, planned) = session(&fixture, 0).await;
     session.token().await.unwrap();
     fixture.clock.advance(planned);

@@ -2,25 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use hallpass_core::{
-    SignInReason,
-    record::{GrantKind, SignInCause},
-};
+use hallpass_core::{SignInReason, record::SignInCause};
 use hallpass_session::{Session, SessionError, SignInNeed, SignOut};
 
 use crate::fixture::{Fixture, bare, need, serial};
 
-/// A service with a new sign-in and tokens of an hour.
 async fn service() -> (Fixture, Session) {
-    let fixture = Fixture::empty();
-    fixture.authorizer.is_service.store(true, Ordering::SeqCst);
-    fixture
-        .put(|record| {
-            let grant = record.grant.as_mut().unwrap();
-            grant.kind = GrantKind::ClientCredentials;
-            grant.refresh_token = None;
-        })
-        .await;
+    let fixture = Fixture::service().await;
     let session = fixture.session();
     (fixture, session)
 }
