@@ -5,7 +5,6 @@
 //! saw last.
 
 use std::{
-    collections::BTreeMap,
     ffi::{OsStr, OsString},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -14,13 +13,10 @@ use std::{
 
 use clap::Parser as _;
 use clap_complete::{
-    CompleteEnv, CompletionCandidate,
+    ArgValueCandidates, CompleteEnv, CompletionCandidate,
     env::{self, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh},
 };
-use hallpass::{
-    CredentialKey,
-    store::{FilePermissions, read_private, replace_file},
-};
+use hallpass::CredentialKey;
 
 use crate::{
     arguments::Arguments,
@@ -28,8 +24,9 @@ use crate::{
     environment::Environment,
     output::Output,
     program::Program,
-    saved_options::{SavedOptions, create_private, name_of},
+    saved_options::SavedOptions,
     setup, store,
+    tool_names::{ToolNames, Tools},
 };
 
 /// The variable that names the shell that asks.
@@ -38,14 +35,9 @@ pub(crate) const VARIABLE: &str = "HALLPASS_COMPLETE";
 /// The shells that there are completions for.
 pub(crate) const SHELLS: Shells<'static> = Shells(&[&Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
-/// How many tools of a server are remembered, how many arguments of each, and how long a name may be.
-const MAX_TOOLS: usize = 500;
-const MAX_ARGUMENTS: usize = 50;
-const MAX_NAME: usize = 128;
-
 /// Answers the shell, if it is a shell that asks.
 pub(crate) fn answer() -> Option<ExitCode> {
-    let environment = CompleteEnv::with_factory(Arguments::described)
+    let environment = CompleteEnv::with_factory(|| with_candidates(Arguments::described()))
         .var(VARIABLE)
         .shells(SHELLS);
     match environment.try_complete(std::env::args_os(), None) {
@@ -56,8 +48,32 @@ pub(crate) fn answer() -> Option<ExitCode> {
     }
 }
 
+/// The command with what can be named at each of its arguments.
+fn with_candidates(command: clap::Command) -> clap::Command {
+    let name = command.get_name().to_owned();
+    let command =
+        command.mut_args(
+            |argument| match candidates(&name, argument.get_id().as_str()) {
+                Some(names) => argument.add(ArgValueCandidates::new(names)),
+                None => argument,
+            },
+        );
+    command.mut_subcommands(with_candidates)
+}
+
+/// What can be named at an argument of a command.
+fn candidates(command: &str, argument: &str) -> Option<fn() -> Vec<CompletionCandidate>> {
+    match (command, argument) {
+        ("add" | "cimd", "url") => None,
+        (_, "url") | ("remove", "name") => Some(servers),
+        (_, "tool") => Some(tools),
+        ("call", "arguments") => Some(tool_arguments),
+        _ => None,
+    }
+}
+
 /// The servers of the configuration, and those with a sign-in that it has no name for.
-pub(crate) fn servers() -> Vec<CompletionCandidate> {
+fn servers() -> Vec<CompletionCandidate> {
     let Some(program) = program(&words()) else {
         return Vec::new();
     };
@@ -76,13 +92,13 @@ pub(crate) fn servers() -> Vec<CompletionCandidate> {
 }
 
 /// The tools of the server that the line names.
-pub(crate) fn tools() -> Vec<CompletionCandidate> {
+fn tools() -> Vec<CompletionCandidate> {
     let names = known_tools(&words()).unwrap_or_default().0.into_keys();
     names.map(CompletionCandidate::new).collect()
 }
 
 /// The arguments of the tool that the line names, but those that it has already.
-pub(crate) fn tool_arguments() -> Vec<CompletionCandidate> {
+fn tool_arguments() -> Vec<CompletionCandidate> {
     let words = words();
     let (mut tools, after) = known_tools(&words).unwrap_or_default();
     let names = after.iter().find_map(|word| tools.remove(word));
@@ -140,66 +156,6 @@ fn program(words: &[String]) -> Option<Program> {
     let environment = Environment::read().non_interactive();
     let output = Output::new(false, &environment);
     Some(Program::new(options, environment, output))
-}
-
-/// Tools by their names, with the names of their arguments.
-type Tools = BTreeMap<String, Vec<String>>;
-
-/// The names of a server's tools and of their arguments, kept beside the credentials for completions.
-pub(crate) struct ToolNames {
-    store: PathBuf,
-    pub(crate) path: PathBuf,
-}
-
-impl ToolNames {
-    pub(crate) fn new(key: &CredentialKey, folder: &Path) -> Self {
-        Self {
-            store: folder.to_owned(),
-            path: folder.join("tools").join(name_of(key) + ".json"),
-        }
-    }
-
-    /// Remembers the names, but those that a shell might take for more than a word.
-    pub(crate) fn save<'a>(&self, tools: impl Iterator<Item = (&'a str, Vec<&'a str>)>) {
-        let tools = tools.filter(|(name, _)| is_word(name)).take(MAX_TOOLS);
-        let tools: Tools = tools
-            .map(|(name, arguments)| {
-                let arguments = arguments.into_iter().filter(|name| is_word(name));
-                let arguments = arguments.take(MAX_ARGUMENTS).map(str::to_owned);
-                (name.to_owned(), arguments.collect())
-            })
-            .collect();
-        if tools == self.load() {
-            return;
-        }
-        let write = || {
-            create_private(self.path.parent().unwrap_or(&self.path))?;
-            let bytes = serde_json::to_vec(&tools)?;
-            replace_file(&self.path, &bytes, FilePermissions::OwnerOnly)
-        };
-        if let Err(error) = write() {
-            tracing::debug!(%error, "the names of the tools are not remembered");
-        }
-    }
-
-    fn load(&self) -> Tools {
-        let bytes = read_private(&self.store, &self.path).ok().flatten();
-        let tools = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let mut tools: Tools = tools.unwrap_or_default();
-        tools.retain(|name, _| is_word(name));
-        for arguments in tools.values_mut() {
-            arguments.retain(|name| is_word(name));
-        }
-        tools
-    }
-}
-
-/// Whether a server's name can stand in a command line as it is: the shell inserts it.
-fn is_word(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    name.len() <= MAX_NAME
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && name.chars().all(fits)
 }
 
 /// Bash, which splits the words of a line at `:` and `=` as well, so that a URL or `name=value` would be

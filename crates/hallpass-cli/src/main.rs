@@ -36,6 +36,7 @@ mod store;
 mod terminal;
 mod text;
 mod token_source;
+mod tool_names;
 mod trusted;
 
 use std::process::ExitCode;

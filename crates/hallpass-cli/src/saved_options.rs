@@ -21,10 +21,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    completion::ToolNames,
     exit::CommandError,
     option_words,
     server_options::{ServerOptions, credential_key},
+    tool_names::ToolNames,
 };
 
 /// The file of one credential's options.

@@ -12,12 +12,11 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use clap_complete::ArgValueCandidates;
 use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{completion, exit::CommandError};
+use crate::exit::CommandError;
 
 /// The options of a server. `login` saves them, so that later commands need only the URL. An option
 /// on the command line overrides the saved one.
@@ -229,7 +228,6 @@ fn positive_number(text: &str) -> Result<NonZeroU32, String> {
 #[derive(Debug, Args)]
 pub(crate) struct Server {
     /// The MCP server's URL, or its name in the configuration file.
-    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) url: String,
 
     /// The account on the server [default: the account of the configured server, or `default`].

@@ -15,13 +15,13 @@ use rmcp::{
 
 use super::{listener::Listener, rmcp_error};
 use crate::{
-    completion::ToolNames,
     exit::{Code, CommandError},
     program::Program,
     server_options::Server,
     server_ref::ServerRef,
     setup::{Options, Setup},
     store,
+    tool_names::ToolNames,
 };
 
 /// How long the last lines of the server's log may take after the answer.

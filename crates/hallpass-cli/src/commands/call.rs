@@ -5,7 +5,6 @@ mod input;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use hallpass::ServerUrl;
 use rmcp::{
     model::{CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ServerResult},
@@ -21,7 +20,6 @@ use crate::{
         content::{self, Content},
         schema::{Properties, SchemaError},
     },
-    completion,
     config::Config,
     exit::{Code, CommandError},
     program::Program,
@@ -36,12 +34,11 @@ pub(crate) struct Call {
     pub(crate) server: Server,
 
     /// The tool's name, as listed by `hallpass tools`.
-    #[arg(add = ArgValueCandidates::new(completion::tools))]
     pub(crate) tool: String,
 
     /// The arguments: `key=value` (converted to the type in the tool's schema), `key:=JSON`, a JSON
     /// object, `@FILE` with a JSON object, or `@-` for standard input.
-    #[arg(value_name = "ARGUMENT", add = ArgValueCandidates::new(completion::tool_arguments))]
+    #[arg(value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 
     /// Write images, audio and files in the result to this file or folder.

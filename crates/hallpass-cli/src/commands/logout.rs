@@ -3,12 +3,10 @@
 mod all;
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use hallpass::{SignOut, SignedOut, session::Revocation};
 use serde_json::{Value, json};
 
 use crate::{
-    completion,
     exit::CommandError,
     program::Program,
     server_options::{Server, ServerOptions},
@@ -21,7 +19,6 @@ use crate::{
 pub(crate) struct Logout {
     /// The MCP server's URL, or its name in the configuration file.
     #[arg(required_unless_present = "all")]
-    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) url: Option<String>,
 
     /// The account on the server [default: the account of the configured server, or `default`].

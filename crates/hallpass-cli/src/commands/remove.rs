@@ -1,16 +1,14 @@
 //! `hallpass remove NAME`
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
-use crate::{completion, config::Config, exit::CommandError, program::Program};
+use crate::{config::Config, exit::CommandError, program::Program};
 
 /// Remove a server from the configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
     /// The name of the server.
-    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) name: String,
 }
 

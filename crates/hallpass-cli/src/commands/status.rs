@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use hallpass::{
     Clock, CredentialKey, Record, Resource, ServerSettings, SystemClock, Timestamp,
     record::{Grant, PendingRefresh, PostEnd, SignInCause, State},
@@ -14,7 +13,6 @@ use hallpass::{
 use serde_json::{Value, json};
 
 use crate::{
-    completion,
     config::Config,
     exit::{Code, CommandError},
     output::Tone,
@@ -31,7 +29,6 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     /// The MCP server's URL, or its name in the configuration file.
-    #[arg(add = ArgValueCandidates::new(completion::servers))]
     pub(crate) url: Option<String>,
 
     /// The account on the server [default: the account of the configured server, or `default`].

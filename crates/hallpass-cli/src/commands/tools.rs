@@ -3,7 +3,6 @@
 use std::iter;
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
 
@@ -13,7 +12,6 @@ use crate::{
         Connection,
         schema::{Properties, Property, shown},
     },
-    completion,
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
@@ -29,7 +27,6 @@ pub(crate) struct Tools {
     pub(crate) server: Server,
 
     /// Show the details of this tool.
-    #[arg(add = ArgValueCandidates::new(completion::tools))]
     pub(crate) tool: Option<String>,
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap_complete::ArgValueCandidates;
 use hallpass::{
     Record,
     store::{CredentialStore as _, Inventory, LockKind, StoreErrorKind},
@@ -11,7 +10,6 @@ use hallpass::{
 use serde_json::json;
 
 use crate::{
-    completion,
     exit::{Code, CommandError},
     program::Program,
     saved_options::SavedOptions,
@@ -26,7 +24,6 @@ const WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Args)]
 pub(super) struct Forget {
     /// The MCP server's URL, or its name in the configuration file.
-    #[arg(add = ArgValueCandidates::new(completion::servers))]
     url: String,
 
     /// The account on the server [default: the account of the configured server, or `default`].
