@@ -176,6 +176,8 @@ impl SignInCoordinator {
                 (coordinator.authorize(&request).await, Some(turn))
             };
             let (signed_in, _turn) = tokio::select! {
+                // A result that is there is not lost to a caller that goes at the same moment.
+                biased;
                 ended = authorize => ended,
                 () = leader.abandoned() => {
                     tracing::debug!("the sign-in is cancelled: no caller waits for it");
