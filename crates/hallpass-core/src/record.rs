@@ -81,8 +81,11 @@ pub struct Record {
     pub pending_refresh: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,
-    /// How many sign-ins were saved here: tells a new sign-in from a refresh.
+    /// Which sign-in the grant comes from: tells a new sign-in from a refresh. The number grows with each, also
+    /// where the record was removed meanwhile.
     pub sign_ins: u64,
+    /// The hosts that the user confirmed for sign-ins at this issuer. Signing out keeps them.
+    pub confirmed_hosts: Vec<SignInHosts>,
     /// Fields of the pending refresh that a newer version wrote.
     pub(crate) unknown_of_pending_refresh: UnknownFields,
     /// Fields that a newer version wrote. They survive a rewrite.

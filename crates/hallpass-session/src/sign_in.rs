@@ -378,7 +378,9 @@ impl SignInCoordinator {
         record.settings = context.fingerprint.clone();
         record.pending_refresh = None;
         record.state = State::SignedIn;
-        record.sign_ins = record.sign_ins.saturating_add(1);
+        // A record that is made again does not begin with a number that it had before.
+        let now = u64::try_from(context.now().as_unix_seconds()).unwrap_or_default();
+        record.sign_ins = record.sign_ins.saturating_add(1).max(now);
         if !context.save(&mut record, expected, guard).await? {
             return Err(context.conflict_error());
         }

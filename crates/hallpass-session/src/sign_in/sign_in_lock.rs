@@ -88,11 +88,19 @@ pub(super) async fn acquire(
 }
 
 /// Whether the grant of the record comes from a sign-in that the record `before` does not know yet. The grant
-/// itself does not tell: a refresh replaces it as well.
+/// itself does not tell: a refresh replaces it as well. A process of an older version does not count the
+/// sign-in, but notes when it proved the client.
 fn is_of_new_sign_in(record: &Record, before: Option<&Record>) -> bool {
+    let Some((before, known)) = before.and_then(|before| Some((before, before.grant.as_ref()?)))
+    else {
+        return record.grant.is_some();
+    };
     let identity = |record: &Record| (record.issuer.clone(), record.sign_ins);
-    let before = before.filter(|before| before.grant.is_some());
-    record.grant.is_some() && before.is_none_or(|before| identity(before) != identity(record))
+    let registration = record.registration.as_ref();
+    let proven_at = registration.and_then(|registration| registration.proven_at);
+    record.grant.is_some()
+        && (identity(before) != identity(record)
+            || proven_at.is_some_and(|proven_at| proven_at > known.obtained_at))
 }
 
 /// The process that asks the user at the moment, where the store can tell.
