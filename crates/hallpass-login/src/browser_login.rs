@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 
 use hallpass_discovery::MetadataSource;
-use hallpass_session::Ports;
+use hallpass_session::{MAX_SIGN_IN_TIME, Ports};
 
 use crate::{
     Interaction, LoginError, LoginErrorKind, LoginEvent, LoginWarning,
@@ -43,6 +43,9 @@ impl Drop for End<'_> {
 impl BrowserLogin {
     /// How long the user may take by default: five minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
+
+    /// How long the user may take at most. Other processes wait as long for the sign-in, and no longer.
+    pub const MAX_TIMEOUT: Duration = MAX_SIGN_IN_TIME;
 
     /// Starts with the ports of the host.
     pub fn builder(
@@ -130,10 +133,11 @@ impl BrowserLogin {
 }
 
 impl BrowserLoginBuilder {
-    /// How long the user may take from the moment the browser is asked to open. So long the login also waits
-    /// for another process that asks the user already.
+    /// How long the user may take, from the first question or from the moment the browser is asked to open. So
+    /// long the login also waits for another process that asks the user already. More than
+    /// [`MAX_TIMEOUT`](BrowserLogin::MAX_TIMEOUT) counts as that.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.0.timeout = timeout;
+        self.0.timeout = timeout.min(BrowserLogin::MAX_TIMEOUT);
         self
     }
 

@@ -22,6 +22,7 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
+pub use self::sign_in_lock::MAX_SIGN_IN_TIME;
 use self::{
     registration_sink::StoreRegistrationSink, sign_in_backoff::SignInBackoff,
     sign_in_lock::SignInLock, step_ups::StepUps,

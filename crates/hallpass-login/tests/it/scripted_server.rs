@@ -33,10 +33,16 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// How long the host lets the user take; `None`: as usual.
+    pub(crate) timeout: Option<Duration>,
     /// What the user answers where the result goes to another host; `None`: no user is there.
     pub(crate) confirms: Option<bool>,
+    /// How long the user thinks about that.
+    pub(crate) thinks_for: Duration,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
+    /// The `iss` of the callback.
+    pub(crate) iss: Option<&'static str>,
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
@@ -120,6 +126,7 @@ impl ScriptedServer {
             self.clone(),
         )
         .device_grant(true)
+        .timeout(self.timeout.unwrap_or(BrowserLogin::TIMEOUT))
         .another_account(self.another_account)
         .build();
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());

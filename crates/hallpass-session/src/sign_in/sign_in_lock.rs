@@ -14,9 +14,13 @@ use hallpass_core::{
 
 use crate::{context::Context, error::SessionError, token::Token};
 
-/// How long another process's sign-in is waited for where the authorizer sets no limit: longer than the
-/// timeout of any sign-in.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a user may take for a sign-in at most. An authorizer that lets the user take longer has other
+/// processes give up meanwhile.
+pub const MAX_SIGN_IN_TIME: Duration = Duration::from_secs(3600);
+
+/// How long another process's sign-in is waited for where the authorizer sets no limit: as long as the user
+/// may take, and a minute for the requests around that.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(MAX_SIGN_IN_TIME.as_secs() + 60);
 
 /// How long the lock may be taken, as while the store is created, before it counts as another
 /// process's sign-in.
