@@ -110,6 +110,7 @@ impl Record {
             pending_refresh: None,
             state: State::Registered,
             sign_ins: 0,
+            confirmed_hosts: Vec::new(),
             unknown_of_pending_refresh: UnknownFields::default(),
             unknown: UnknownFields::default(),
         }
@@ -118,6 +119,31 @@ impl Record {
     /// Whether the record has a grant that a session may use.
     pub fn is_signed_in(&self) -> bool {
         self.grant.is_some() && matches!(self.state, State::SignedIn | State::OutcomeUnknown)
+    }
+
+    /// Adds hosts that the user confirmed.
+    pub fn confirm_hosts(&mut self, confirmed: impl IntoIterator<Item = SignInHosts>) {
+        for hosts in confirmed {
+            if !self.confirmed_hosts.contains(&hosts) {
+                self.confirmed_hosts.push(hosts);
+            }
+        }
+    }
+}
+
+/// The two hosts of a sign-in: where the user signs in, and where the result goes (RFC 9700 §4.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInHosts {
+    /// The host of the page: the authorization endpoint's, or that of the page for a device code.
+    pub page: String,
+    /// The host of the token endpoint, which receives the result.
+    pub token: String,
+}
+
+impl fmt::Display for SignInHosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page, token } = self;
+        write!(f, "you sign in at {page}; {token} receives the result")
     }
 }
 

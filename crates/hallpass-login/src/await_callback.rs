@@ -1,7 +1,7 @@
 //! Waits for the user: the callback port, a pasted URL, the device grant and the timeout, whichever
 //! comes first.
 
-use std::future::pending as never;
+use std::{future::pending as never, time::Duration};
 
 use hallpass_core::{BoxFuture, Hint};
 use hallpass_oauth::{
@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct AwaitCallback<'a> {
     pub(crate) host: &'a Host,
+    /// How long the user may still take.
+    pub(crate) time_left: Duration,
     pub(crate) pending: &'a PendingAuthorization,
     pub(crate) browser_request: BrowserRequest<'a>,
     /// The MCP server's URL, for the page.
@@ -83,7 +85,7 @@ impl AwaitCallback<'_> {
         let mut pasting = Some(interaction.pasted());
         let mut looking = Some(refused);
         let mut refusal: Option<PageRefusal> = None;
-        let mut limit = self.host.ports.clock.sleep(self.host.timeout);
+        let mut limit = self.host.ports.clock.sleep(self.time_left);
         loop {
             if device.is_none()
                 && let Some(refusal) = refusal.take_if(|refusal| refusal.is_certain)

@@ -78,13 +78,11 @@ impl BrowserLogin {
         let login = Login::start(&self.0, request).await?;
         let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
-        let mut is_confirmed = false;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
-            if !is_confirmed {
-                login.inputs().check_addresses(&*self.0.ports.http)?;
-                login.confirm_token_host(&plan).await?;
-                is_confirmed = true;
+            login.inputs().check_addresses(&*self.0.ports.http)?;
+            if let Some(token_host) = &plan.token_host {
+                login.confirm(token_host).await?;
             }
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),

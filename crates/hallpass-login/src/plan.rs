@@ -180,7 +180,10 @@ impl LoginInputs<'_> {
             client,
             callback,
             registered_callback,
-            token_host: self.unconfirmed_token_host(),
+            token_host: metadata
+                .authorization_endpoint
+                .as_ref()
+                .and_then(|page| self.unconfirmed_token_host(page)),
             prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
@@ -188,6 +191,13 @@ impl LoginInputs<'_> {
             device_grant: self.offers_device_grant(),
             dpop: self.demands_bound_tokens(),
         })
+    }
+
+    /// Where the result of a sign-in at `page` goes, if the user has to confirm that.
+    pub(crate) fn unconfirmed_token_host(&self, page: &Url) -> Option<TokenHost> {
+        let record = self.previous_record();
+        let confirmed = record.map_or(&[][..], |record| &record.confirmed_hosts);
+        TokenHost::unconfirmed(page, &self.discovered.server, self.settings, confirmed)
     }
 
     /// The `prompt` of a request for `scopes`, where no setting says what it is.

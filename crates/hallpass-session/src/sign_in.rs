@@ -372,6 +372,7 @@ impl SignInCoordinator {
                 found.registration = granted.registration;
                 found.grant = granted.grant;
                 found.metadata = granted.metadata;
+                found.confirm_hosts(granted.confirmed_hosts);
                 found
             }
             None => granted,

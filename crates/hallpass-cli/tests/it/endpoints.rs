@@ -97,6 +97,7 @@ async fn user_at_terminal_confirms_token_host_once() {
         let (code, written) = terminal.end().await;
         assert_eq!(code, 4, "{written}");
         assert!(!written.contains("to sign in, visit"), "{written}");
+        assert!(written.contains("--issuer "), "{written}");
     }
     let mut terminal = Terminal::start(&fixture, &login, &[]);
     terminal.until("yes or no [no]: ").await;

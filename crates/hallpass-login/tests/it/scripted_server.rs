@@ -41,8 +41,6 @@ pub(crate) struct ScriptedServer {
     pub(crate) thinks_for: Duration,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
-    /// The `iss` of the callback.
-    pub(crate) iss: Option<&'static str>,
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
@@ -202,7 +200,13 @@ impl Interaction for ScriptedServer {
     fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
         let mut events = self.events.lock().unwrap();
         events.push(format!("asked: {token_host}"));
-        Box::pin(async { self.confirms })
+        Box::pin(async {
+            self.clock.advance(self.thinks_for);
+            if self.thinks_for >= BrowserLogin::TIMEOUT {
+                std::future::pending::<()>().await;
+            }
+            self.confirms
+        })
     }
 
     fn choose_scopes(&self, found: Scopes) -> Scopes {
