@@ -65,6 +65,7 @@ impl Login<'_> {
             browser_request,
             server,
             consent_hints: plan.consent_hints(),
+            issuer_hints: self.explicit_issuer_hints(),
             timeout_hints: self.timeout_hints(plan, &registration, &pending),
         };
         if self.inputs().scopes_instead(plan).is_some() {

@@ -28,6 +28,8 @@ pub(crate) struct AwaitCallback<'a> {
     pub(crate) server: &'a str,
     /// What to tell the user where asking for consent may be what failed.
     pub(crate) consent_hints: Vec<Hint>,
+    /// What to tell the user where the callback's `iss` is not the issuer.
+    pub(crate) issuer_hints: Vec<Hint>,
     /// What to tell the user after the timeout.
     pub(crate) timeout_hints: Vec<Hint>,
 }
@@ -177,8 +179,9 @@ impl AwaitCallback<'_> {
             _ => LoginErrorKind::Callback,
         };
         let what = format!("the sign-in to {} was refused", self.server);
-        let hints: &[Hint] = match error.code() {
-            Some("access_denied" | "consent_required" | "interaction_required") => {
+        let hints: &[Hint] = match (error.kind(), error.code()) {
+            (CallbackErrorKind::Issuer, _) => &self.issuer_hints,
+            (_, Some("access_denied" | "consent_required" | "interaction_required")) => {
                 &self.consent_hints
             }
             _ => &[],

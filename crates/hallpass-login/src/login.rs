@@ -216,6 +216,25 @@ impl<'a> Login<'a> {
         ]
     }
 
+    /// What helps where the endpoints that the user named answer as another issuer than that of the token
+    /// endpoint's host: the issuer of the settings, which the MCP server may name.
+    pub(crate) fn explicit_issuer_hints(&self) -> Vec<Hint> {
+        let is_set = self.request.settings.issuer.is_some();
+        if self.discovered.source != MetadataSource::Explicit || is_set {
+            return Vec::new();
+        }
+        let metadata = self.discovered.resource_metadata.as_ref();
+        let listed = metadata.map_or(&[][..], |metadata| &metadata.authorization_servers);
+        let issuer = match listed {
+            [only] => Some(only.as_str()),
+            _ => None,
+        };
+        vec![
+            Hint::setting("issuer", issuer),
+            Hint::text("if that is the issuer of the endpoints that are set"),
+        ]
+    }
+
     /// The record that the session saves.
     pub(crate) fn record(&self) -> Record {
         let mut record = self.request.record(self.discovered.server.clone());

@@ -41,6 +41,8 @@ pub(crate) struct ScriptedServer {
     pub(crate) thinks_for: Duration,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
+    /// The `iss` of the callback.
+    pub(crate) iss: Option<&'static str>,
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
@@ -161,9 +163,12 @@ impl ScriptedServer {
         } else {
             "code=the-code"
         };
+        let iss = self
+            .iss
+            .map_or_else(String::new, |iss| format!("&iss={iss}"));
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET {path}?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET {path}?{outcome}&state={state}{iss} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AuthScheme, ClientId, ClientSecret, Clock as _, Hint, PreRegisteredClient,
+    AuthScheme, ClientId, ClientSecret, Clock as _, ExplicitEndpoints, Hint, PreRegisteredClient,
     Record, Remedy, ServerSettings,
 };
 use hallpass_login::{BrowserLogin, LoginError, LoginErrorKind};
@@ -262,6 +262,29 @@ async fn host_below_the_token_host_is_not_asked_for() {
         outcome.unwrap();
         assert!(!server.heard("asked"), "{endpoint}");
     }
+}
+
+#[tokio::test]
+async fn issuer_of_named_endpoints_is_offered_where_the_callback_has_it() {
+    let token = "https://api.example/token".parse().unwrap();
+    let page = "https://as.example/authorize".parse().ok();
+    let endpoints = ExplicitEndpoints::new(token).with_authorization(page);
+    let mut settings = ServerSettings::default().with_endpoints(endpoints);
+    settings.client.pre_registered = Some(PreRegisteredClient::new(ClientId::new("by-hand")));
+    let mut server = ScriptedServer::new(&json!({}));
+    server.settings = settings.clone();
+    server.challenged_metadata =
+        Some("https://mcp.example/.well-known/oauth-protected-resource/mcp");
+    server.iss = Some(ISSUER);
+    let server = Arc::new(server);
+    let error = server.login(AuthScheme::Bearer, None).await.unwrap_err();
+    assert_eq!(error.kind(), LoginErrorKind::Callback);
+    assert_eq!(error.hints()[0], Hint::setting("issuer", Some(ISSUER)));
+    let mut server = ScriptedServer::new(&json!({}));
+    server.settings = settings.with_issuer(ISSUER.parse().ok());
+    server.iss = Some(ISSUER);
+    let server = Arc::new(server);
+    server.login(AuthScheme::Bearer, None).await.unwrap();
 }
 
 /// The issuer that metadata at `ISSUER` claims in a mix-up, where the user trusts it.
