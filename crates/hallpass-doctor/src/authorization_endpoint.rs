@@ -67,7 +67,13 @@ impl Diagnosis<'_> {
             | AuthorizationEndpointVerdict::RefusesRedirectUri(_)
                 if is_registered =>
             {
-                let what = format!("`{issuer}` no longer knows the client `{id}`");
+                let what = match verdict {
+                    AuthorizationEndpointVerdict::RefusesRedirectUri(_) => format!(
+                        "`{issuer}` no longer accepts the redirect URI {} of the client `{id}`",
+                        plan.redirect_uri()
+                    ),
+                    _ => format!("`{issuer}` no longer knows the client `{id}`"),
+                };
                 let found = Finding::new(Code::RegistrationForgotten, what);
                 Some(found.hint(Hint::SignIn).hint(Hint::ForgetClient))
             }
