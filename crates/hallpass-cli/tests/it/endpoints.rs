@@ -73,6 +73,11 @@ async fn token_host_of_another_operator_is_refused_without_terminal() {
             .is_empty()
     );
 
+    let ended = fixture.run(&["doctor", &url]).await.expect(3);
+    let report = ended.stdout + &ended.stderr;
+    assert!(report.contains("`confirmation-asked`"), "{report}");
+    assert!(report.contains(&format!("--issuer {issuer}")), "{report}");
+
     // Named by the user, the issuer is trusted. No user comes back from the page.
     for named in [issuer, "from-resource"] {
         let words = [&login[..], &["--issuer", named]].concat();
