@@ -7,7 +7,9 @@ use std::{
 
 use url::{Host, Url};
 
-use crate::{Diagnostic, Hint, Remedy, ServerUrl, is_loopback};
+use crate::{
+    Diagnostic, Hint, Remedy, ServerUrl, canonical_host_name, is_loopback, is_within_domain,
+};
 
 /// Names that lead to a cloud's instance metadata.
 const METADATA_NAMES: [&str; 6] = [
@@ -83,7 +85,7 @@ impl AddressClass {
             Host::Ipv4(address) => Some(Self::from_ip(address.into())),
             Host::Ipv6(address) => Some(Self::from_ip(address.into())),
             Host::Domain(name) => {
-                let name = plain_name(name);
+                let name = canonical_host_name(name);
                 if name.split('.').any(str::is_empty) {
                     return Some(Self::Reserved);
                 }
@@ -219,17 +221,8 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
 
 /// Whether a name is kept for private networks. One without a dot is looked up there (RFC 1535).
 fn is_private_name(name: &str) -> bool {
-    let name = plain_name(name);
-    let is_below = |private: &&str| {
-        let before = name.strip_suffix(*private);
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
-    !name.contains('.') || PRIVATE_NAMES.iter().any(is_below)
-}
-
-/// A name in lower case, without the dot at its end.
-fn plain_name(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    let is_below = |private: &&str| is_within_domain(name, private);
+    !name.trim_end_matches('.').contains('.') || PRIVATE_NAMES.iter().any(is_below)
 }
 
 /// A target that the address policy refuses.

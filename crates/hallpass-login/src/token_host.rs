@@ -14,7 +14,8 @@
 use std::fmt;
 
 use hallpass_core::{
-    Hint, Issuer, ServerMetadata, ServerSettings, is_loopback, record::SignInHosts,
+    Hint, Issuer, ServerMetadata, ServerSettings, is_loopback, is_within_domain,
+    record::SignInHosts,
 };
 use url::{Host, Url};
 
@@ -75,11 +76,9 @@ fn is_of_token_host(page: &Url, token: &Url) -> bool {
     }
     match (page.host(), token.host()) {
         (Some(Host::Domain(page)), Some(Host::Domain(token))) => {
-            let plain = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-            let (page, token) = (plain(page), plain(token));
-            let before = page.strip_suffix(token.as_str());
-            let is_below = before.is_some_and(|before| before.ends_with('.'));
-            page == token || is_below && token.contains('.')
+            // A name without a dot may be one that many names end in.
+            is_within_domain(page, token)
+                && (is_within_domain(token, page) || token.trim_end_matches('.').contains('.'))
         }
         (Some(page), Some(token)) => page == token,
         _ => false,
