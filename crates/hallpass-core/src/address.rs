@@ -233,7 +233,7 @@ fn is_private_name(name: &str) -> bool {
 #[error(
     "`{host}` {}is a {class} address{}",
     .address.map(|address| format!("resolves to {address}, which ")).unwrap_or_default(),
-    if .class.is_never_allowed() { "" } else { ", and the MCP server that names it is not on such a one" },
+    if .class.is_never_allowed() { "" } else { ", and the MCP server is not in such a network" },
 )]
 pub struct AddressRefused {
     host: String,
