@@ -70,8 +70,8 @@ impl AddressClass {
     /// connection ends.
     pub fn from_ip(address: IpAddr) -> Self {
         match address {
-            IpAddr::V4(address) => of_v4(address),
-            IpAddr::V6(address) => of_v6(address),
+            IpAddr::V4(address) => from_v4(address),
+            IpAddr::V6(address) => from_v6(address),
         }
     }
 
@@ -148,7 +148,7 @@ impl fmt::Display for AddressClass {
     }
 }
 
-fn of_v4(address: Ipv4Addr) -> AddressClass {
+fn from_v4(address: Ipv4Addr) -> AddressClass {
     match address.octets() {
         // Oracle, Azure and Alibaba Cloud answer instance metadata here.
         [192, 0, 0, 192] | [168, 63, 129, 16] | [100, 100, 100, 200] => AddressClass::CloudMetadata,
@@ -167,13 +167,13 @@ fn of_v4(address: Ipv4Addr) -> AddressClass {
     }
 }
 
-fn of_v6(address: Ipv6Addr) -> AddressClass {
+fn from_v6(address: Ipv6Addr) -> AddressClass {
     // AWS and Google Cloud answer instance metadata here.
     const AWS: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
 
     let octets = address.octets();
-    let v4 = |at: [usize; 4]| of_v4(Ipv4Addr::from(at.map(|index| octets[index])));
+    let v4 = |at: [usize; 4]| from_v4(Ipv4Addr::from(at.map(|index| octets[index])));
     match address.segments() {
         _ if address == AWS || address == GOOGLE => AddressClass::CloudMetadata,
         // Unspecified; Teredo, ORCHID, benchmarking (2001::/23); documentation.
