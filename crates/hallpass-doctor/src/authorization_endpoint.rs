@@ -95,7 +95,7 @@ impl Diagnosis<'_> {
                     error.code() == Some("invalid_scope") && inputs.has_scopes_instead(plan);
                 (!repeats).then(|| refused(error, plan))
             }
-            AuthorizationEndpointVerdict::DeadEnd(words) if !plan.asks_for_consent() => {
+            AuthorizationEndpointVerdict::StaticPage(words) if !plan.asks_for_consent() => {
                 let what = format!(
                     "the authorization endpoint of `{issuer}` shows a page with nothing to fill in or to \
                      follow: a sign-in may end there"
@@ -140,7 +140,7 @@ fn consent(verdict: &AuthorizationEndpointVerdict, plan: &LoginPlan) -> Option<F
     let what = "a sign-in asks for consent again (`prompt=consent`), for `offline_access`";
     let found = Finding::new(Code::ConsentAsked, what);
     let found = match verdict {
-        AuthorizationEndpointVerdict::DeadEnd(words) => found
+        AuthorizationEndpointVerdict::StaticPage(words) => found
             .with_severity(Severity::Fault)
             .server_words(words.as_ref().map(ServerWords::as_str)),
         _ => found,
