@@ -145,9 +145,5 @@ fn consent(verdict: &AuthorizationEndpointVerdict, plan: &LoginPlan) -> Option<F
             .server_words(words.as_ref().map(ServerWords::as_str)),
         _ => found,
     };
-    Some(
-        found
-            .hint_setting("authorize_parameters", Some("prompt="))
-            .text("only if the page has no way back, as where only an administrator consents"),
-    )
+    Some(found.with_hints(&plan.consent_hints()))
 }

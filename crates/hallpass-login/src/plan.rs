@@ -349,8 +349,7 @@ impl LoginPlan {
         vec![
             Hint::setting("authorize_parameters", Some("prompt=")),
             Hint::text(
-                "the sign-in asks for consent again (`prompt=consent`), for `offline_access`; that setting \
-                 leaves it out, for a server where only an administrator consents",
+                "only if the page for consent has no way back, as where only an administrator consents",
             ),
         ]
     }
