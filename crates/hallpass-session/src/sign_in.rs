@@ -103,7 +103,7 @@ pub(crate) struct SignInCoordinator {
     sign_ins: SharedSignIn,
     /// Held while a sign-in runs: one that is abandoned may still have the sign-in lock. Most sessions never
     /// sign in, and have no memory for it.
-    turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
+    running: OnceLock<Box<tokio::sync::Mutex<()>>>,
     backoff: Mutex<SignInBackoff>,
     step_ups: Mutex<StepUps>,
 }
@@ -114,7 +114,7 @@ impl SignInCoordinator {
             context,
             authorizer,
             sign_ins: SharedSignIn::default(),
-            turn: OnceLock::new(),
+            running: OnceLock::new(),
             backoff: Mutex::default(),
             step_ups: Mutex::default(),
         }
@@ -173,10 +173,10 @@ impl SignInCoordinator {
         let work = async move {
             let context = &coordinator.context;
             let authorize = async {
-                let turn = coordinator.turn.get_or_init(Box::default).lock().await;
-                (coordinator.authorize(&request).await, Some(turn))
+                let running = coordinator.running.get_or_init(Box::default).lock().await;
+                (coordinator.authorize(&request).await, Some(running))
             };
-            let (signed_in, _turn) = tokio::select! {
+            let (signed_in, _running) = tokio::select! {
                 // A result that is there is not lost to a caller that goes at the same moment.
                 biased;
                 ended = authorize => ended,
