@@ -124,6 +124,7 @@ impl LoginInputs<'_> {
         (what, named_by): (&str, &str),
         url: &Url,
     ) -> Result<(), LoginError> {
+        // The settings decide first: a client of the host's own may not know them.
         let mut named = self.settings.named_urls();
         if named.any(|named| named.origin() == url.origin()) {
             return Ok(());
