@@ -98,7 +98,7 @@ async fn refused_redirect_uri_of_a_registered_client_is_named() {
 }
 
 /// The sign-in page is on another host than the token endpoint.
-async fn with_page_elsewhere(fixture: &Fixture) {
+fn with_page_elsewhere(fixture: &Fixture) {
     let page = serde_json::json!("https://sign-in.example/authorize");
     fixture.issuer.change(|it| {
         let members = &mut it.metadata_overrides;
@@ -109,19 +109,19 @@ async fn with_page_elsewhere(fixture: &Fixture) {
 #[tokio::test]
 async fn sign_in_page_on_another_host_is_a_warning_until_it_is_confirmed() {
     let fixture = Fixture::new().await;
-    with_page_elsewhere(&fixture).await;
+    with_page_elsewhere(&fixture);
     let report = fixture.report("confirmation-asked").await;
     let severity = found(&report, Code::ConfirmationAsked);
     assert_eq!(severity, Some(Severity::Warning));
 
     let mut named = Fixture::new().await;
-    with_page_elsewhere(&named).await;
+    with_page_elsewhere(&named);
     named.settings.issuer = named.issuer.origin().parse().ok();
     let report = named.doctor().diagnose().await;
     assert_eq!(found(&report, Code::ConfirmationAsked), None);
 
     let confirmed = registered().await;
-    with_page_elsewhere(&confirmed).await;
+    with_page_elsewhere(&confirmed);
     let hosts = hallpass::record::SignInHosts {
         page: "sign-in.example".to_owned(),
         token: "127.0.0.1".to_owned(),
