@@ -100,11 +100,11 @@ fn is_of_new_sign_in(record: &Record, before: Option<&Record>) -> bool {
         return record.grant.is_some();
     };
     let identity = |record: &Record| (record.issuer.clone(), record.sign_ins);
-    let registration = record.registration.as_ref();
-    let proven_at = registration.and_then(|registration| registration.proven_at);
+    let proof = |record: &Record| record.registration.as_ref()?.proven_at;
+    // An older proof may come back: it is taken away while a user signs in.
+    let is_newer = |proven_at| proven_at > known.obtained_at && proof(before) != Some(proven_at);
     record.grant.is_some()
-        && (identity(before) != identity(record)
-            || proven_at.is_some_and(|proven_at| proven_at > known.obtained_at))
+        && (identity(before) != identity(record) || proof(record).is_some_and(is_newer))
 }
 
 /// The process that asks the user at the moment, where the store can tell.
