@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
+use hallpass::login::BrowserLogin;
 
 /// The options of every command.
 #[derive(Debug, Args)]
@@ -76,7 +77,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads how long a command waits for the user.
-pub(crate) fn whole_seconds(text: &str) -> Result<u64, String> {
+pub(crate) fn sign_in_seconds(text: &str) -> Result<u64, String> {
     let seconds = text.parse();
-    seconds.map_err(|_| "expected a whole number of seconds".to_owned())
+    let seconds = seconds.map_err(|_| "expected a whole number of seconds".to_owned())?;
+    let max = BrowserLogin::MAX_TIMEOUT.as_secs();
+    if seconds > max {
+        return Err(format!("a sign-in waits for {max} seconds at most"));
+    }
+    Ok(seconds)
 }

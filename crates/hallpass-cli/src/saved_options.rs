@@ -1,6 +1,7 @@
 //! The options a server was given at its last login, so that later commands need only its URL.
 //!
-//! They lie in files that only their owner can read and write, and a file that is not so is not read. They
+//! They lie in files that only their owner can read and write, and a file that is not so, or that lies below a
+//! folder that other users can write, is not read. They
 //! are not sealed: a client's secret is named by environment variable or file and stays a name here, and so
 //! should a header's secret part (`${NAME}`). A secret that was typed is not among them: it is kept with the
 //! credentials. A header whose value is written out is remembered as it was typed, and login says so.
@@ -25,6 +26,7 @@ use crate::{
     option_words,
     server_options::{ServerOptions, credential_key},
     tool_names::ToolNames,
+    trusted,
 };
 
 /// The file of one credential's options.
@@ -142,9 +144,20 @@ fn failed(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -
 }
 
 /// Reads a file of options, which are held to the store's rule: they say what runs and where tokens go, and
-/// Hallpass alone writes them.
+/// Hallpass alone writes them. The way to them counts as for `config.toml`, but where a file says nothing but
+/// whose it is: most logins save no option, and the store itself may be where others could move it away.
 fn read(store: &Path, path: &Path) -> Result<Option<Vec<u8>>, CommandError> {
-    read_private(store, path).map_err(|error| CommandError::from(error).hint(hint(path)))
+    let bytes = read_private(store, path);
+    let bytes = bytes.map_err(|error| CommandError::from(error).hint(hint(path)))?;
+    if bytes.as_deref().is_some_and(holds_options) {
+        trusted::check(path, "the file of saved options")?;
+    }
+    Ok(bytes)
+}
+
+fn holds_options(bytes: &[u8]) -> bool {
+    let file = serde_json::from_slice::<Map<String, Value>>(bytes);
+    file.is_ok_and(|file| file.keys().any(|name| name != OWNER))
 }
 
 fn hint(path: &Path) -> String {

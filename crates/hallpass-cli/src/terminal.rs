@@ -155,13 +155,15 @@ impl Interaction for Terminal {
             if !self.typed.is_terminal {
                 return None;
             }
-            let (issuer, token) = (&token_host.issuer, &token_host.token);
+            let (issuer, hosts) = (&token_host.issuer, &token_host.hosts);
             self.output.status(&format!(
-                "note: {token_host}\n  The metadata of {issuer} names both hosts, and they may have \
-                 different operators."
+                "note: {token_host}\n  {issuer} names both hosts, and they may have different \
+                 operators."
             ));
-            let question =
-                format!("does {token} belong to the service that you sign in to? yes or no [no]: ");
+            let question = format!(
+                "do {} and {} belong to one operator? yes or no [no]: ",
+                hosts.page, hosts.token
+            );
             self.output.ask(&question);
             let answer = self.typed.line().await?.trim().to_lowercase();
             Some(matches!(answer.as_str(), "y" | "yes"))
@@ -234,9 +236,13 @@ impl Interaction for Terminal {
             }
             LoginEvent::DeviceCode(device) => self.show_device_code(device),
             LoginEvent::DeviceEnded { error } => {
+                let hints = error.hints();
+                let hints = hints.iter().map(setting_options::describe);
+                let lines = hints.map(|hint| format!("\n  hint: {hint}"));
                 self.output.status(&format!(
-                    "a sign-in with a code is not possible: {}",
-                    text::with_causes(error)
+                    "a sign-in with a code is not possible: {}{}",
+                    text::with_causes(error),
+                    lines.collect::<String>()
                 ));
             }
             LoginEvent::PasteRefused { error } => {

@@ -10,7 +10,10 @@ use hallpass::{
     store::{FilePermissions, read_private, replace_file},
 };
 
-use crate::saved_options::{create_private, name_of};
+use crate::{
+    saved_options::{create_private, name_of},
+    trusted,
+};
 
 /// How many tools of a server are remembered, how many arguments of each, and how long a name may be.
 const MAX_TOOLS: usize = 500;
@@ -58,7 +61,9 @@ impl ToolNames {
     }
 
     pub(crate) fn load(&self) -> Tools {
+        let is_trusted = trusted::check(&self.path, "the file of tool names").is_ok();
         let bytes = read_private(&self.store, &self.path).ok().flatten();
+        let bytes = bytes.filter(|_| is_trusted);
         let tools = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let mut tools: Tools = tools.unwrap_or_default();
         tools.retain(|name, _| is_word(name));

@@ -8,8 +8,8 @@
 //!
 //! On Windows, where a user's folders are closed to other users by inheritance, every file counts.
 //!
-//! What only Hallpass writes is held to the stricter rule of the store
-//! ([`read_private`](hallpass::store::read_private)).
+//! What only Hallpass writes, such as the options that a login saved, is also held to the stricter rule of the
+//! store ([`read_private`](hallpass::store::read_private)).
 
 #[cfg(unix)]
 mod judge;

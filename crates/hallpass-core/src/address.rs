@@ -7,7 +7,9 @@ use std::{
 
 use url::{Host, Url};
 
-use crate::{Diagnostic, Hint, Remedy, ServerUrl, is_loopback};
+use crate::{
+    Diagnostic, Hint, Remedy, ServerUrl, canonical_host_name, is_loopback, is_within_domain,
+};
 
 /// Names that lead to a cloud's instance metadata.
 const METADATA_NAMES: [&str; 6] = [
@@ -68,8 +70,8 @@ impl AddressClass {
     /// connection ends.
     pub fn from_ip(address: IpAddr) -> Self {
         match address {
-            IpAddr::V4(address) => of_v4(address),
-            IpAddr::V6(address) => of_v6(address),
+            IpAddr::V4(address) => from_v4(address),
+            IpAddr::V6(address) => from_v6(address),
         }
     }
 
@@ -83,7 +85,7 @@ impl AddressClass {
             Host::Ipv4(address) => Some(Self::from_ip(address.into())),
             Host::Ipv6(address) => Some(Self::from_ip(address.into())),
             Host::Domain(name) => {
-                let name = plain_name(name);
+                let name = canonical_host_name(name);
                 if name.split('.').any(str::is_empty) {
                     return Some(Self::Reserved);
                 }
@@ -146,7 +148,7 @@ impl fmt::Display for AddressClass {
     }
 }
 
-fn of_v4(address: Ipv4Addr) -> AddressClass {
+fn from_v4(address: Ipv4Addr) -> AddressClass {
     match address.octets() {
         // Oracle, Azure and Alibaba Cloud answer instance metadata here.
         [192, 0, 0, 192] | [168, 63, 129, 16] | [100, 100, 100, 200] => AddressClass::CloudMetadata,
@@ -165,13 +167,13 @@ fn of_v4(address: Ipv4Addr) -> AddressClass {
     }
 }
 
-fn of_v6(address: Ipv6Addr) -> AddressClass {
+fn from_v6(address: Ipv6Addr) -> AddressClass {
     // AWS and Google Cloud answer instance metadata here.
     const AWS: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
 
     let octets = address.octets();
-    let v4 = |at: [usize; 4]| of_v4(Ipv4Addr::from(at.map(|index| octets[index])));
+    let v4 = |at: [usize; 4]| from_v4(Ipv4Addr::from(at.map(|index| octets[index])));
     match address.segments() {
         _ if address == AWS || address == GOOGLE => AddressClass::CloudMetadata,
         // Unspecified; Teredo, ORCHID, benchmarking (2001::/23); documentation.
@@ -219,17 +221,8 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
 
 /// Whether a name is kept for private networks. One without a dot is looked up there (RFC 1535).
 fn is_private_name(name: &str) -> bool {
-    let name = plain_name(name);
-    let is_below = |private: &&str| {
-        let before = name.strip_suffix(*private);
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
-    !name.contains('.') || PRIVATE_NAMES.iter().any(is_below)
-}
-
-/// A name in lower case, without the dot at its end.
-fn plain_name(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+    let is_below = |private: &&str| is_within_domain(name, private);
+    !name.trim_end_matches('.').contains('.') || PRIVATE_NAMES.iter().any(is_below)
 }
 
 /// A target that the address policy refuses.
@@ -240,7 +233,7 @@ fn plain_name(name: &str) -> String {
 #[error(
     "`{host}` {}is a {class} address{}",
     .address.map(|address| format!("resolves to {address}, which ")).unwrap_or_default(),
-    if .class.is_never_allowed() { "" } else { ", and the MCP server that names it is not on such a one" },
+    if .class.is_never_allowed() { "" } else { ", and the MCP server is not in such a network" },
 )]
 pub struct AddressRefused {
     host: String,

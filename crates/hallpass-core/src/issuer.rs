@@ -29,7 +29,7 @@ impl Issuer {
     /// When it is not an `https` URL (or `http` to a loopback host), holds a query, a fragment or user
     /// information (RFC 8414 §2), or a character that a URL can't hold (RFC 3986 §2).
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let issuer = Self::of_any_characters(text)?;
+        let issuer = Self::parse_any_characters(text)?;
         // Hosts show this text to the user before consent.
         if !has_url_characters(text) {
             let reason = "a URL is of printable ASCII characters (RFC 3986 §2)";
@@ -40,7 +40,7 @@ impl Issuer {
 
     /// Reads an issuer identifier from a record. An earlier version did not check the characters, and
     /// its records can still be used, listed and forgotten.
-    pub(crate) fn of_any_characters(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse_any_characters(text: &str) -> Result<Self, UrlError> {
         let url =
             Url::parse(text).map_err(|error| UrlError::new(text, ISSUER, error.to_string()))?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {

@@ -243,8 +243,8 @@ macro_rules! serde_as_text {
 
 serde_as_text!(
     // `hallpass-discovery` reads documents from the network with `parse`; this is for stored records.
-    Issuer: Issuer::of_any_characters,
-    Resource: Resource::of_any_spelling,
+    Issuer: Issuer::parse_any_characters,
+    Resource: Resource::parse_any_spelling,
     ServerUrl: ServerUrl::parse,
     crate::Account: crate::Account::parse
 );

@@ -81,8 +81,11 @@ pub struct Record {
     pub pending_refresh: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,
-    /// How many sign-ins were saved here: tells a new sign-in from a refresh.
+    /// Which sign-in the grant comes from: tells a new sign-in from a refresh. The number grows with each, also
+    /// where the record was removed meanwhile.
     pub sign_ins: u64,
+    /// The hosts that the user confirmed for sign-ins at this issuer. Signing out keeps them.
+    pub confirmed_hosts: Vec<SignInHosts>,
     /// Fields of the pending refresh that a newer version wrote.
     pub(crate) unknown_of_pending_refresh: UnknownFields,
     /// Fields that a newer version wrote. They survive a rewrite.
@@ -107,6 +110,7 @@ impl Record {
             pending_refresh: None,
             state: State::Registered,
             sign_ins: 0,
+            confirmed_hosts: Vec::new(),
             unknown_of_pending_refresh: UnknownFields::default(),
             unknown: UnknownFields::default(),
         }
@@ -115,6 +119,31 @@ impl Record {
     /// Whether the record has a grant that a session may use.
     pub fn is_signed_in(&self) -> bool {
         self.grant.is_some() && matches!(self.state, State::SignedIn | State::OutcomeUnknown)
+    }
+
+    /// Adds hosts that the user confirmed.
+    pub fn confirm_hosts(&mut self, confirmed: impl IntoIterator<Item = SignInHosts>) {
+        for hosts in confirmed {
+            if !self.confirmed_hosts.contains(&hosts) {
+                self.confirmed_hosts.push(hosts);
+            }
+        }
+    }
+}
+
+/// The two hosts of a sign-in: where the user signs in, and where the result goes (RFC 9700 §4.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInHosts {
+    /// The host of the page: the authorization endpoint's, or that of the page for a device code.
+    pub page: String,
+    /// The host of the token endpoint, which receives the result.
+    pub token: String,
+}
+
+impl fmt::Display for SignInHosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page, token } = self;
+        write!(f, "you sign in at {page}; {token} receives the result")
     }
 }
 

@@ -144,7 +144,7 @@ impl RequestSecrets {
     }
 
     /// Those of the request that the response with these extensions answers.
-    pub fn of_response(extensions: &Extensions) -> Option<&Self> {
+    pub fn from_extensions(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
 

@@ -31,7 +31,7 @@ impl Resource {
     /// otherwise once it is parsed: dot segments, backslashes, `127.1`. The parsed form is compared with
     /// the server, and the text is sent; what they mean must be the same to every reader.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let resource = Self::of_any_spelling(text)?;
+        let resource = Self::parse_any_spelling(text)?;
         if reads_as_parsed(text, &resource.url) {
             return Ok(resource);
         }
@@ -40,7 +40,7 @@ impl Resource {
 
     /// Reads a resource indicator from a record. An earlier version did not check the spelling, and its
     /// records can still be listed and forgotten.
-    pub(crate) fn of_any_spelling(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse_any_spelling(text: &str) -> Result<Self, UrlError> {
         let refused = |reason: &str| Err(UrlError::new(text, RESOURCE, reason));
         let url =
             Url::parse(text).map_err(|error| UrlError::new(text, RESOURCE, error.to_string()))?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::{Host, Url};
 
-use crate::{UrlError, url_text::url_text};
+use crate::{UrlError, is_within_domain, url_text::url_text};
 
 /// What a server's text has to be.
 const SERVER_URL: &str = "the URL of an MCP server";
@@ -75,11 +75,7 @@ url_text!(ServerUrl, without_query);
 /// `::1`. Decided by the text alone; nothing is resolved.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name.eq_ignore_ascii_case("localhost")
-                || name.to_ascii_lowercase().ends_with(".localhost")
-        }
+        Some(Host::Domain(name)) => is_within_domain(name, "localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,

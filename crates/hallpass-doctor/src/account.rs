@@ -6,7 +6,7 @@ use hallpass_core::{
     record::SignInCause,
     store::{StoreDiagnostics, StoreErrorKind},
 };
-use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
+use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason, TokenHost};
 use hallpass_session::{RefusedRefresh, SessionError, SignInNeed};
 
 use crate::{
@@ -105,6 +105,12 @@ impl Diagnosis<'_> {
         let plan = inputs.plan(inputs.scopes());
         if let Ok(plan) = &plan {
             self.token_endpoint(server, &inputs, plan).await;
+            // A token from elsewhere needs no sign-in, and one that fails anyway asks nothing.
+            let session = self.doctor.parts.hallpass.session();
+            let has_sign_in = session.token_source().is_none() && server.is_passable();
+            if let Some(token_host) = plan.token_host.as_ref().filter(|_| has_sign_in) {
+                server.push_finding(confirmation(token_host));
+            }
             self.authorization_endpoint(&mut step, server, &inputs, plan)
                 .await;
             // A client that has signed in is taken as it is.
@@ -305,6 +311,15 @@ fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
         None => found,
     };
     found.hint(Hint::SignIn)
+}
+
+/// A sign-in that asks the user first where its result may go.
+fn confirmation(token_host: &TokenHost) -> Finding {
+    let what = format!(
+        "{token_host}: a sign-in asks the user first whether both have one operator, and is refused where \
+         no user can answer"
+    );
+    Finding::new(Code::ConfirmationAsked, what).with_hints(&token_host.hints())
 }
 
 fn reregistration(why: ReregistrationReason) -> Finding {

@@ -67,7 +67,13 @@ impl Diagnosis<'_> {
             | AuthorizationEndpointVerdict::RefusesRedirectUri(_)
                 if is_registered =>
             {
-                let what = format!("`{issuer}` no longer knows the client `{id}`");
+                let what = match verdict {
+                    AuthorizationEndpointVerdict::RefusesRedirectUri(_) => format!(
+                        "`{issuer}` no longer accepts the redirect URI {} of the client `{id}`",
+                        plan.redirect_uri()
+                    ),
+                    _ => format!("`{issuer}` no longer knows the client `{id}`"),
+                };
                 let found = Finding::new(Code::RegistrationForgotten, what);
                 Some(found.hint(Hint::SignIn).hint(Hint::ForgetClient))
             }
@@ -89,7 +95,7 @@ impl Diagnosis<'_> {
                     error.code() == Some("invalid_scope") && inputs.has_scopes_instead(plan);
                 (!repeats).then(|| refused(error, plan))
             }
-            AuthorizationEndpointVerdict::DeadEnd(words) if !plan.asks_for_consent() => {
+            AuthorizationEndpointVerdict::StaticPage(words) if !plan.asks_for_consent() => {
                 let what = format!(
                     "the authorization endpoint of `{issuer}` shows a page with nothing to fill in or to \
                      follow: a sign-in may end there"
@@ -134,14 +140,10 @@ fn consent(verdict: &AuthorizationEndpointVerdict, plan: &LoginPlan) -> Option<F
     let what = "a sign-in asks for consent again (`prompt=consent`), for `offline_access`";
     let found = Finding::new(Code::ConsentAsked, what);
     let found = match verdict {
-        AuthorizationEndpointVerdict::DeadEnd(words) => found
+        AuthorizationEndpointVerdict::StaticPage(words) => found
             .with_severity(Severity::Fault)
             .server_words(words.as_ref().map(ServerWords::as_str)),
         _ => found,
     };
-    Some(
-        found
-            .hint_setting("authorize_parameters", Some("prompt="))
-            .text("only if the page has no way back, as where only an administrator consents"),
-    )
+    Some(found.with_hints(&plan.consent_hints()))
 }

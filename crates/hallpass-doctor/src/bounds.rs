@@ -25,7 +25,9 @@ pub(crate) fn apply(step: &mut Step) {
         step.findings.truncate(MAX_ITEMS);
     }
     note(step, "findings not shown", more);
+    let more = step.facts.len().saturating_sub(MAX_ITEMS);
     step.facts.truncate(MAX_ITEMS);
+    note(step, "facts not shown", more);
     for Exchange { request, outcome } in &mut step.exchanges {
         shorten(request);
         shorten(outcome);
@@ -47,9 +49,19 @@ fn note(step: &mut Step, name: &'static str, more: usize) {
 
 fn shorten_finding(finding: &mut Finding) {
     shorten(&mut finding.message);
+    let more = finding.causes.len().saturating_sub(MAX_ITEMS);
     finding.causes.truncate(MAX_ITEMS);
     finding.causes.iter_mut().for_each(shorten);
+    if more > 0 {
+        finding.causes.push(format!("… and {more} causes more"));
+    }
+    let more = finding.hints.len().saturating_sub(MAX_ITEMS);
     finding.hints.truncate(MAX_ITEMS);
+    if more > 0 {
+        finding
+            .hints
+            .push(Hint::text(format!("… and {more} hints more")));
+    }
     for hint in &mut finding.hints {
         match hint {
             Hint::Setting { value, .. } => drop_if_long(value),
@@ -85,6 +97,28 @@ fn shorten(text: &mut String) {
 mod tests {
     use super::*;
     use crate::{Code, Severity, StepName};
+
+    #[test]
+    fn facts_causes_and_hints_that_are_left_out_are_counted() {
+        let mut step = Step::new(StepName::Endpoint);
+        let mut found = Finding::new(Code::OddMetadata, "odd");
+        for _ in 0..MAX_ITEMS + 3 {
+            step.push_fact("issuer", "a");
+            found = found.with_cause("because").text("do this");
+        }
+        step.push_finding(found);
+        apply(&mut step);
+        assert_eq!(step.facts.len(), MAX_ITEMS + 1);
+        assert_eq!(
+            (step.facts[0].name, &*step.facts[0].value),
+            ("facts not shown", "3")
+        );
+        let found = &step.findings[0];
+        let last = found.causes.last().map(String::as_str);
+        assert_eq!(last, Some("… and 3 causes more"));
+        let last = found.hints.last();
+        assert_eq!(last, Some(&Hint::text("… and 3 hints more")));
+    }
 
     #[test]
     fn step_is_cut_to_its_bounds_with_faults_first() {

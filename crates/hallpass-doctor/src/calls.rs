@@ -40,7 +40,7 @@ impl Diagnosis<'_> {
                         InitializeOutcome::Account { account, lifecycle } => {
                             mcp::talk(&mut step, &account, lifecycle, &endpoint, &Anonymous).await;
                         }
-                        InitializeOutcome::Barred(finding) => step.push_finding(finding),
+                        InitializeOutcome::Failed(finding) => step.push_finding(finding),
                         InitializeOutcome::Status(status, headers) => {
                             step.push_finding(endpoint::unexpected(status, &headers, false));
                         }
@@ -88,7 +88,7 @@ impl Diagnosis<'_> {
                 step.exchanges = self.doctor.parts.http.exchanges();
                 return (audience, step);
             }
-            Ok(InitializeOutcome::Barred(finding)) => {
+            Ok(InitializeOutcome::Failed(finding)) => {
                 audience.push_fact("the token", "is accepted");
                 step.push_finding(finding);
                 return (audience, step);

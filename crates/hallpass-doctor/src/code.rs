@@ -206,6 +206,8 @@ codes! {
         "the token endpoint refuses the configured client, which has neither a secret nor a key"
     AuthorizationRefused "authorization-refused" Fault AuthorizationServer Configure "RFC 6749 §4.1.2.1"
         "the authorization endpoint refuses the request of a sign-in before a user sees it"
+    ConfirmationAsked "confirmation-asked" Warning AuthorizationServer Configure "RFC 9700 §4.4"
+        "the sign-in page and the token endpoint may have different operators: a sign-in asks the user first, and is refused where no user can answer"
     ConsentAsked "consent-asked" Note Here Configure "OpenID Connect Core §11"
         "a sign-in asks for consent again, which a server may leave to its administrators"
     ClientAuthNotListed "client-authentication-not-listed" Note Here Configure "RFC 8414 §2"

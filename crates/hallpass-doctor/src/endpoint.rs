@@ -26,7 +26,7 @@ pub(crate) async fn judge(
             }
             return (step, Anonymous::open());
         }
-        InitializeOutcome::Barred(finding) => {
+        InitializeOutcome::Failed(finding) => {
             step.push_finding(finding);
             return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
         }

@@ -23,7 +23,7 @@ pub(crate) enum InitializeOutcome {
         lifecycle: Lifecycle,
     },
     /// It answers, and no way leads in.
-    Barred(Finding),
+    Failed(Finding),
     /// A status that is no success.
     Status(StatusCode, HeaderMap),
 }
@@ -40,7 +40,7 @@ impl InitializeOutcome {
         let outcome = Self::of_streamable_http(answer, server, authorization).await;
         let refusal = match &outcome {
             Self::Account { .. } => return outcome,
-            Self::Barred(_) => status,
+            Self::Failed(_) => status,
             Self::Status(status, _) => *status,
         };
         if !TransportKind::Auto.falls_back_after(refusal) {
@@ -49,7 +49,7 @@ impl InitializeOutcome {
         let old = Self::of_http_sse(server, authorization, clock).await;
         match (old, outcome) {
             // It speaks JSON-RPC by POST, so a challenge to a GET is not about HTTP+SSE.
-            (Some(Self::Status(..)) | None, outcome @ Self::Barred(_)) => outcome,
+            (Some(Self::Status(..)) | None, outcome @ Self::Failed(_)) => outcome,
             (old, outcome) => old.unwrap_or(outcome),
         }
     }
@@ -68,7 +68,7 @@ impl InitializeOutcome {
             Ok(Reply::Result(account)) if status.is_success() => {
                 return Self::account(account, session);
             }
-            Err(finding) if status.is_success() => return Self::Barred(finding),
+            Err(finding) if status.is_success() => return Self::Failed(finding),
             Ok(Reply::Error(error)) => Some(error),
             _ => None,
         };
@@ -83,12 +83,12 @@ impl InitializeOutcome {
         let is_mcp = status.is_success() || status == StatusCode::BAD_REQUEST;
         match (other, refusal) {
             (Some(Reply::Result(account)), _) => Self::account(account, None),
-            (Some(Reply::Error(error)), refusal) => Self::Barred(reply::refused(format!(
+            (Some(Reply::Error(error)), refusal) => Self::Failed(reply::refused(format!(
                 "neither way to begin leads in: `initialize` was answered with {}, and \
                  `server/discover`, which MCP 2026-07-28 has in its place, with {error}",
                 words(status, refusal)
             ))),
-            (None, Some(refusal)) if is_mcp => Self::Barred(reply::refused(format!(
+            (None, Some(refusal)) if is_mcp => Self::Failed(reply::refused(format!(
                 "`initialize` was answered with {}",
                 words(status, Some(refusal))
             ))),
@@ -112,7 +112,7 @@ impl InitializeOutcome {
             Ok(stream) => stream,
             Err(error) if error.is_of_http_sse() => {
                 let found = sse_fails(server, "can't be used by it");
-                return Some(Self::Barred(found.with_causes(Some(&error))));
+                return Some(Self::Failed(found.with_causes(Some(&error))));
             }
             Err(_) => return None,
         };
@@ -121,7 +121,7 @@ impl InitializeOutcome {
             Ok(answer) => answer,
             Err(error) => {
                 let found = sse_fails(server, "does not take messages");
-                return Some(Self::Barred(found.with_causes(Some(&error))));
+                return Some(Self::Failed(found.with_causes(Some(&error))));
             }
         };
         let status = answer.status();
@@ -134,7 +134,7 @@ impl InitializeOutcome {
                 redacted_url(stream.endpoint()),
                 status.as_u16()
             );
-            return Some(Self::Barred(sse_fails(server, &what)));
+            return Some(Self::Failed(sse_fails(server, &what)));
         }
         drop(answer);
         Some(match Reply::read_on(&mut stream, INITIALIZE).await {
@@ -144,11 +144,11 @@ impl InitializeOutcome {
             }
             Ok(Reply::Error(error)) => {
                 let what = format!("`initialize` was answered with {error}");
-                Self::Barred(reply::refused(what))
+                Self::Failed(reply::refused(what))
             }
             Err(finding) => {
                 let found = sse_fails(server, "does not answer `initialize` on its stream");
-                Self::Barred(found.with_cause(finding.message))
+                Self::Failed(found.with_cause(finding.message))
             }
         })
     }
@@ -164,7 +164,7 @@ fn sse_fails(server: &Endpoint, what: &str) -> Finding {
     let url = redacted_url(server.server().url());
     let what = format!("{url} speaks HTTP+SSE, the old transport of MCP 2024-11-05, and {what}");
     let found = Finding::new(Code::SseFails, what);
-    found.text("ask the server's operator to mend it, or for streamable HTTP, mostly at /mcp")
+    found.text("ask the server's operator to repair it, or for streamable HTTP, mostly at /mcp")
 }
 
 /// Whether a server refuses `initialize` as one without a handshake does.

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{AddressClass, AddressRefused, ServerUrl};
+use hallpass_core::{AddressClass, AddressRefused, ServerUrl, canonical_host_name};
 use tokio::time::timeout;
 use url::Url;
 
@@ -125,7 +125,7 @@ impl AddressPolicy {
         if is_proxied {
             return Ok(AddressClass::Public);
         }
-        let name = plain_name(server.host_str().unwrap_or_default());
+        let name = canonical_host_name(server.host_str().unwrap_or_default());
         let mut learned = self.learned();
         match learned.get(&name) {
             Some(Some(class)) => Ok(*class),
@@ -183,7 +183,7 @@ impl AddressPolicy {
             return Err(std::io::Error::other("the name has no address"));
         }
         let seen = common_class(&found);
-        if let Some(class) = self.learned().get_mut(&plain_name(host)) {
+        if let Some(class) = self.learned().get_mut(&canonical_host_name(host)) {
             *class = Some(match *class {
                 Some(before) if before != seen => AddressClass::Public,
                 _ => seen,
@@ -208,10 +208,6 @@ fn common_class(addresses: &[IpAddr]) -> AddressClass {
         .into_iter()
         .find(|class| all(*class))
         .unwrap_or(AddressClass::Public)
-}
-
-fn plain_name(host: &str) -> String {
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Stands for a proxy that leads nowhere; RFC 6761 §6.4 keeps the name free.

@@ -85,7 +85,7 @@ impl CallbackAddress {
     /// The address for a client that registers itself with `issuer`. Unless the user set the path, each
     /// issuer has its own, so that a callback by another issuer's redirect URI is not taken for its
     /// (RFC 9700 §4.4.2.2).
-    pub(crate) fn of_registration(mut self, setting: &CallbackSetting, issuer: &Issuer) -> Self {
+    pub(crate) fn for_registration(mut self, setting: &CallbackSetting, issuer: &Issuer) -> Self {
         if setting.path.is_none() {
             self.path.extend(["/", &issuer.short_digest()]);
         }

@@ -36,36 +36,43 @@ impl Login<'_> {
         let pushed = self.push(&mut pending, &client, plan, &dpop).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         self.look_first(&client, &pending, is_checked).await?;
-        let proven_at = client.registration.proven_at;
-        let is_proof_removed = client.is_reused && !pushed && proven_at.is_some();
+        let Client {
+            registration,
+            listener,
+            is_reused,
+        } = client;
+        let params = ExchangeParams { is_reused, dpop };
+        let device = self.start_device_grant(plan, &registration, &params.dpop);
+        let device = match device.await {
+            Ok(device) => device,
+            Err(error) => return Err(self.without_scopes(plan, error)),
+        };
+        let proven_at = registration.proven_at;
+        let is_proof_removed = is_reused && !pushed && proven_at.is_some();
         if is_proof_removed {
-            self.save_proof(&client.registration, None).await;
+            self.save_proof(&registration, None).await;
         }
         let browser_request = BrowserRequest {
             url: pending.url(),
             redirect_uri: pending.redirect_uri(),
-            port: client.listener.port,
+            port: listener.port,
         };
         let server = self.request.key.server.as_str();
         let waiting = AwaitCallback {
             host: self.host,
+            time_left: self.time_left(),
             pending: &pending,
             browser_request,
             server,
             consent_hints: plan.consent_hints(),
-            timeout_hints: self.timeout_hints(plan, &client.registration, &pending),
+            issuer_hints: self.explicit_issuer_hints(),
+            timeout_hints: self.timeout_hints(plan, &registration, &pending),
         };
         if self.inputs().scopes_instead(plan).is_some() {
             let event = LoginEvent::Warning(LoginWarning::NoScopes);
             self.host.interaction.event(event);
         }
-        let mut callbacks = CallbackServer::start(client.listener);
-        let registration = client.registration;
-        let params = ExchangeParams {
-            is_reused: client.is_reused,
-            dpop,
-        };
-        let device = self.device_grant(plan, &registration, &params.dpop);
+        let mut callbacks = CallbackServer::start(listener);
         let is_unknown = !is_checked && !pushed && !self.is_proven(&registration);
         let refused = Box::pin(self.refused_at_browser(is_unknown, &registration, &pending));
         let outcome = waiting.run(&mut callbacks, device, refused).await;

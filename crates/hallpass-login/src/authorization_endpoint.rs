@@ -19,8 +19,8 @@ pub enum AuthorizationEndpointVerdict {
     RefusesRedirectUri(RedirectUriRefusal),
     /// It sends the browser back with an error, such as `invalid_request` (RFC 6749 §4.1.2.1).
     RefusesRequest(CallbackError),
-    /// It shows a page without anything to fill in or to follow; the words of its title.
-    DeadEnd(Option<ServerWords>),
+    /// It shows a static page, with nothing to fill in or to follow; the words of its title.
+    StaticPage(Option<ServerWords>),
 }
 
 /// Sends the authorization request as the browser does.
@@ -38,8 +38,8 @@ pub(crate) async fn ask(
     }
     let page = client_check::read_page(body).await;
     if head.status.is_success() {
-        return if is_dead_end(&head.headers, &page) {
-            AuthorizationEndpointVerdict::DeadEnd(ServerWords::in_body(&page, None))
+        return if is_static_page(&head.headers, &page) {
+            AuthorizationEndpointVerdict::StaticPage(ServerWords::in_body(&page, None))
         } else {
             AuthorizationEndpointVerdict::Ready
         };
@@ -93,8 +93,8 @@ fn leads_back(location: &Url, redirect_uri: &str) -> bool {
 }
 
 /// Whether a page has nothing that a user, or a script, goes on with.
-fn is_dead_end(headers: &HeaderMap, page: &[u8]) -> bool {
-    const WAYS_ON: [&str; 9] = [
+fn is_static_page(headers: &HeaderMap, page: &[u8]) -> bool {
+    const INTERACTIVE_ELEMENTS: [&str; 9] = [
         "<a ",
         "<button",
         "<embed",
@@ -113,7 +113,7 @@ fn is_dead_end(headers: &HeaderMap, page: &[u8]) -> bool {
     is_html
         && page.len() < client_check::MAX_PAGE
         && !page.trim().is_empty()
-        && !WAYS_ON.iter().any(|part| page.contains(part))
+        && !INTERACTIVE_ELEMENTS.iter().any(|part| page.contains(part))
 }
 
 #[cfg(test)]
@@ -123,25 +123,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_without_a_way_on_is_a_dead_end() {
+    fn page_without_interactive_elements_is_static() {
         let check = |kind: &'static str, page: &str, expected| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            assert_eq!(is_dead_end(&headers, page.as_bytes()), expected, "{page}");
+            assert_eq!(
+                is_static_page(&headers, page.as_bytes()),
+                expected,
+                "{page}"
+            );
         };
         let html = "text/html; charset=utf-8";
         check(html, "<title>Approval required</title>", true);
         check(html, "", false);
         check("text/plain", "Approval required", false);
         check(html, &"x".repeat(client_check::MAX_PAGE), false);
-        for way_on in [
+        for element in [
             "<FORM method=post>",
             "<input name=user>",
             "<script src=app.js>",
             "<a href=/login>",
             "<meta http-equiv=refresh>",
         ] {
-            check(html, &format!("<title>Sign in</title>{way_on}"), false);
+            check(html, &format!("<title>Sign in</title>{element}"), false);
         }
     }
 }

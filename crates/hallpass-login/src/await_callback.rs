@@ -1,7 +1,7 @@
 //! Waits for the user: the callback port, a pasted URL, the device grant and the timeout, whichever
 //! comes first.
 
-use std::future::pending as never;
+use std::{future::pending as never, time::Duration};
 
 use hallpass_core::{BoxFuture, Hint};
 use hallpass_oauth::{
@@ -20,12 +20,16 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct AwaitCallback<'a> {
     pub(crate) host: &'a Host,
+    /// How long the user may still take.
+    pub(crate) time_left: Duration,
     pub(crate) pending: &'a PendingAuthorization,
     pub(crate) browser_request: BrowserRequest<'a>,
     /// The MCP server's URL, for the page.
     pub(crate) server: &'a str,
     /// What to tell the user where asking for consent may be what failed.
     pub(crate) consent_hints: Vec<Hint>,
+    /// What to tell the user where the callback's `iss` is not the issuer.
+    pub(crate) issuer_hints: Vec<Hint>,
     /// What to tell the user after the timeout.
     pub(crate) timeout_hints: Vec<Hint>,
 }
@@ -83,7 +87,7 @@ impl AwaitCallback<'_> {
         let mut pasting = Some(interaction.pasted());
         let mut looking = Some(refused);
         let mut refusal: Option<PageRefusal> = None;
-        let mut limit = self.host.ports.clock.sleep(self.host.timeout);
+        let mut limit = self.host.ports.clock.sleep(self.time_left);
         loop {
             if device.is_none()
                 && let Some(refusal) = refusal.take_if(|refusal| refusal.is_certain)
@@ -175,8 +179,9 @@ impl AwaitCallback<'_> {
             _ => LoginErrorKind::Callback,
         };
         let what = format!("the sign-in to {} was refused", self.server);
-        let hints: &[Hint] = match error.code() {
-            Some("access_denied" | "consent_required" | "interaction_required") => {
+        let hints: &[Hint] = match (error.kind(), error.code()) {
+            (CallbackErrorKind::Issuer, _) => &self.issuer_hints,
+            (_, Some("access_denied" | "consent_required" | "interaction_required")) => {
                 &self.consent_hints
             }
             _ => &[],

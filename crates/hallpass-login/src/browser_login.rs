@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 
 use hallpass_discovery::MetadataSource;
-use hallpass_session::Ports;
+use hallpass_session::{MAX_SIGN_IN_TIME, Ports};
 
 use crate::{
     Interaction, LoginError, LoginErrorKind, LoginEvent, LoginWarning,
@@ -44,6 +44,9 @@ impl BrowserLogin {
     /// How long the user may take by default: five minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
 
+    /// How long the user may take at most. Other processes wait as long for the sign-in, and no longer.
+    pub const MAX_TIMEOUT: Duration = MAX_SIGN_IN_TIME;
+
     /// Starts with the ports of the host.
     pub fn builder(
         http: Arc<dyn HttpClient>,
@@ -75,13 +78,11 @@ impl BrowserLogin {
         let login = Login::start(&self.0, request).await?;
         let mut scopes = self.choose_scopes(&login);
         let mut reregister = None;
-        let mut is_confirmed = false;
         loop {
             let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
-            if !is_confirmed {
-                login.inputs().check_addresses(&*self.0.ports.http)?;
-                login.confirm_token_host(&plan).await?;
-                is_confirmed = true;
+            login.inputs().check_addresses(&*self.0.ports.http)?;
+            if let Some(token_host) = &plan.token_host {
+                login.confirm(token_host).await?;
             }
             match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
@@ -130,10 +131,11 @@ impl BrowserLogin {
 }
 
 impl BrowserLoginBuilder {
-    /// How long the user may take from the moment the browser is asked to open. So long the login also waits
-    /// for another process that asks the user already.
+    /// How long the user may take, from the first question or from the moment the browser is asked to open. So
+    /// long the login also waits for another process that asks the user already. More than
+    /// [`MAX_TIMEOUT`](BrowserLogin::MAX_TIMEOUT) counts as that.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.0.timeout = timeout;
+        self.0.timeout = timeout.min(BrowserLogin::MAX_TIMEOUT);
         self
     }
 

@@ -154,7 +154,7 @@ impl ClientCandidates<'_> {
     /// The callback address of a client that registers itself.
     pub(crate) fn registration_callback(&self) -> CallbackAddress {
         let callback = self.callback.clone();
-        callback.of_registration(&self.settings.callback, &self.metadata.issuer)
+        callback.for_registration(&self.settings.callback, &self.metadata.issuer)
     }
 
     /// Whether a registration lacks a grant that the login or its refreshes need, and that the server

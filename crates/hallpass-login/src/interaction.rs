@@ -29,8 +29,9 @@ pub trait Interaction: Send + Sync + fmt::Debug {
     }
 
     /// Asks the user whether the result of the sign-in may go where `token_host` says, which may be another
-    /// operator's server than the one of the sign-in page. `None`: no user can answer, which ends the login
-    /// with the setting that answers it.
+    /// operator's server than the one of the sign-in page, or of the page for a device code. `None`: no user
+    /// can answer, which ends the login, or the device grant, with the setting that answers it. Each pair of
+    /// hosts is asked about before the browser opens, and [`pasted`](Self::pasted) is not called meanwhile.
     fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
         let _ = token_host;
         Box::pin(async { None })

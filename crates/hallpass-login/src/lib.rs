@@ -8,7 +8,7 @@
 //!    client ID metadata document, the registration of an earlier login with its redirect URI, or a new
 //!    dynamic registration), the scopes, the grants, the redirect URI;
 //! 3. a look at the hosts: the address policy judges where the browser would go, and the user confirms a
-//!    token endpoint that may be another operator's than the authorization endpoint (RFC 9700 §4.4);
+//!    token endpoint that may be another operator's than the page (RFC 9700 §4.4), which the record keeps;
 //! 4. a dynamic registration (RFC 7591) where the plan says so, saved before the browser opens. Its redirect
 //!    URI has a path of its own for each issuer;
 //! 5. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: the redirect
@@ -78,6 +78,7 @@ mod callback_server;
 mod client;
 mod client_check;
 mod code_exchange;
+mod confirmation;
 mod device;
 mod error;
 mod event;

@@ -1,10 +1,14 @@
 //! What a login runs on and what is fixed for its whole run. The attempts are in
 //! [`attempt`](crate::attempt).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use hallpass_core::{
     Hint, Record, Registration, Remedy, Scopes, SignIn, SignInReason, State, Timestamp,
+    record::SignInHosts,
 };
 use hallpass_discovery::{Discovered, DiscoveryErrorKind, MetadataSource};
 use hallpass_oauth::{ClientKey, TokenError};
@@ -42,6 +46,10 @@ pub(crate) struct Login<'a> {
     pub(crate) discovered: Discovered,
     /// The client's key from the settings, read.
     key: Option<ClientKey>,
+    /// What the user has confirmed in this login.
+    pub(crate) confirmed: Mutex<Vec<SignInHosts>>,
+    /// When the user was asked for something first, as monotonic time.
+    asked_at: OnceLock<Duration>,
 }
 
 /// How an attempt ended without a grant.
@@ -107,6 +115,8 @@ impl<'a> Login<'a> {
             request,
             discovered,
             key,
+            confirmed: Mutex::default(),
+            asked_at: OnceLock::new(),
         })
     }
 
@@ -124,6 +134,22 @@ impl<'a> Login<'a> {
             another_account: self.host.another_account,
             now: self.host.ports.clock.now(),
         }
+    }
+
+    /// How long the user may still take. One limit holds for questions and the sign-in together, from the
+    /// first of them on.
+    pub(crate) fn time_left(&self) -> Duration {
+        let now = self.host.ports.clock.monotonic();
+        let asked_at = *self.asked_at.get_or_init(|| now);
+        self.host
+            .timeout
+            .saturating_sub(now.saturating_sub(asked_at))
+    }
+
+    /// What the user has confirmed in this login.
+    pub(crate) fn confirmed_hosts(&self) -> Vec<SignInHosts> {
+        let confirmed = self.confirmed.lock();
+        confirmed.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends requests to the authorization server.
@@ -190,9 +216,30 @@ impl<'a> Login<'a> {
         ]
     }
 
+    /// What helps where the endpoints that the user named answer as another issuer than that of the token
+    /// endpoint's host: the issuer of the settings, which the MCP server may name.
+    pub(crate) fn explicit_issuer_hints(&self) -> Vec<Hint> {
+        let is_set = self.request.settings.issuer.is_some();
+        if self.discovered.source != MetadataSource::Explicit || is_set {
+            return Vec::new();
+        }
+        let metadata = self.discovered.resource_metadata.as_ref();
+        let listed = metadata.map_or(&[][..], |metadata| &metadata.authorization_servers);
+        let issuer = match listed {
+            [only] => Some(only.as_str()),
+            _ => None,
+        };
+        vec![
+            Hint::setting("issuer", issuer),
+            Hint::text("if that is the issuer of the endpoints that are set"),
+        ]
+    }
+
     /// The record that the session saves.
     pub(crate) fn record(&self) -> Record {
-        self.request.record(self.discovered.server.clone())
+        let mut record = self.request.record(self.discovered.server.clone());
+        record.confirm_hosts(self.confirmed_hosts());
+        record
     }
 
     /// Saves a registration without a grant, so that a login that is broken off does not register

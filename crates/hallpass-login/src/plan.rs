@@ -124,6 +124,7 @@ impl LoginInputs<'_> {
         (what, named_by): (&str, &str),
         url: &Url,
     ) -> Result<(), LoginError> {
+        // The settings decide first: a client of the host's own may not know them.
         let mut named = self.settings.named_urls();
         if named.any(|named| named.origin() == url.origin()) {
             return Ok(());
@@ -180,7 +181,10 @@ impl LoginInputs<'_> {
             client,
             callback,
             registered_callback,
-            token_host: self.unconfirmed_token_host(),
+            token_host: metadata
+                .authorization_endpoint
+                .as_ref()
+                .and_then(|page| self.unconfirmed_token_host(page)),
             prompt: self.prompt(&scopes),
             scopes,
             resource: self.discovered.resource.clone(),
@@ -188,6 +192,13 @@ impl LoginInputs<'_> {
             device_grant: self.offers_device_grant(),
             dpop: self.demands_bound_tokens(),
         })
+    }
+
+    /// Where the result of a sign-in at `page` goes, if the user has to confirm that.
+    pub(crate) fn unconfirmed_token_host(&self, page: &Url) -> Option<TokenHost> {
+        let record = self.previous_record();
+        let confirmed = record.map_or(&[][..], |record| &record.confirmed_hosts);
+        TokenHost::unconfirmed(page, &self.discovered.server, self.settings, confirmed)
     }
 
     /// The `prompt` of a request for `scopes`, where no setting says what it is.
@@ -339,8 +350,7 @@ impl LoginPlan {
         vec![
             Hint::setting("authorize_parameters", Some("prompt=")),
             Hint::text(
-                "the sign-in asks for consent again (`prompt=consent`), for `offline_access`; that setting \
-                 leaves it out, for a server where only an administrator consents",
+                "only if the page for consent has no way back, as where only an administrator consents",
             ),
         ]
     }

@@ -104,7 +104,7 @@ impl Response {
 
     /// What the request carried that this answer's words must not repeat.
     pub fn request_secrets(&self) -> Option<&RequestSecrets> {
-        RequestSecrets::of_response(&self.head.extensions)
+        RequestSecrets::from_extensions(&self.head.extensions)
     }
 
     /// The [`challenges`] of this answer.

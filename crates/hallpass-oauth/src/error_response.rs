@@ -35,7 +35,7 @@ impl ErrorResponse {
     }
 
     pub(crate) fn read(response: &Response<Bytes>, answer: &Answer) -> Self {
-        let secrets = RequestSecrets::of_response(response.extensions());
+        let secrets = RequestSecrets::from_extensions(response.extensions());
         let repeats = |error: &&str| secrets.is_some_and(|secrets| secrets.are_in_word(error));
         let error = answer.text("error").filter(|error| !repeats(error));
         Self::new(response.status(), response.headers(), error)
@@ -50,7 +50,7 @@ impl ErrorResponse {
 /// The server's words in an answer. Of one with a success status, whose body may be anything, only the
 /// description counts.
 pub(crate) fn server_words(response: &Response<Bytes>, answer: &Answer) -> Option<ServerWords> {
-    let secrets = RequestSecrets::of_response(response.extensions());
+    let secrets = RequestSecrets::from_extensions(response.extensions());
     let words = match answer.text("error_description") {
         Some(text) if !answer.is_json() => ServerWords::in_text(text, secrets),
         None if response.status().is_success() => None,

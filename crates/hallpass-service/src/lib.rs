@@ -4,13 +4,11 @@
 //!
 //! 1. discovery, by `hallpass-discovery`; left out where a grant has only expired, since the record
 //!    holds all that the next request needs;
-//! 2. the client: the pre-registered one of the settings, for its own authorization server alone,
-//!    else a client ID metadata document. Nothing is registered here: a client that any
-//!    program may register proves nothing;
-//!    A secret, or an assertion of another party, goes to an authorization server that the host names
-//!    ([`ServerSettings::issuer`](hallpass_core::ServerSettings::issuer), or the issuer of the client): the
-//!    metadata of an MCP server can name any. The exception is
-//!    [`issuer_from_resource`](hallpass_core::ServerSettings::issuer_from_resource);
+//! 2. the client: the pre-registered one of the settings, for its own authorization server alone, else a
+//!    client ID metadata document. Nothing is registered here: a client that any program may register
+//!    proves nothing. A secret, or an assertion of another party, goes only to an authorization server that
+//!    the host names, for the metadata of an MCP server can name any
+//!    ([`ServerSettings::names_issuer`](hallpass_core::ServerSettings::names_issuer));
 //! 3. the grant: the client's own credentials (RFC 6749 §4.4), an assertion of another
 //!    party (RFC 7523 §2.1), or an ID token that its provider turns into an identity assertion
 //!    (RFC 8693, draft-ietf-oauth-identity-assertion-authz-grant);

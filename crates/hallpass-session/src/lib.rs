@@ -112,7 +112,7 @@ pub use ports::Ports;
 pub use proof::ProofError;
 pub use refused_refresh::RefusedRefresh;
 pub use session::{LockHolders, Session, SessionBuilder};
-pub use sign_in::SignInRequest;
+pub use sign_in::{MAX_SIGN_IN_TIME, SignInRequest};
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};
 pub use token::Token;

@@ -22,6 +22,7 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
+pub use self::sign_in_lock::MAX_SIGN_IN_TIME;
 use self::{
     registration_sink::StoreRegistrationSink, sign_in_backoff::SignInBackoff,
     sign_in_lock::SignInLock, step_ups::StepUps,
@@ -102,7 +103,7 @@ pub(crate) struct SignInCoordinator {
     sign_ins: SharedSignIn,
     /// Held while a sign-in runs: one that is abandoned may still have the sign-in lock. Most sessions never
     /// sign in, and have no memory for it.
-    turn: OnceLock<Box<tokio::sync::Mutex<()>>>,
+    running: OnceLock<Box<tokio::sync::Mutex<()>>>,
     backoff: Mutex<SignInBackoff>,
     step_ups: Mutex<StepUps>,
 }
@@ -113,7 +114,7 @@ impl SignInCoordinator {
             context,
             authorizer,
             sign_ins: SharedSignIn::default(),
-            turn: OnceLock::new(),
+            running: OnceLock::new(),
             backoff: Mutex::default(),
             step_ups: Mutex::default(),
         }
@@ -172,10 +173,12 @@ impl SignInCoordinator {
         let work = async move {
             let context = &coordinator.context;
             let authorize = async {
-                let turn = coordinator.turn.get_or_init(Box::default).lock().await;
-                (coordinator.authorize(&request).await, Some(turn))
+                let running = coordinator.running.get_or_init(Box::default).lock().await;
+                (coordinator.authorize(&request).await, Some(running))
             };
-            let (signed_in, _turn) = tokio::select! {
+            let (signed_in, _running) = tokio::select! {
+                // A result that is there is not lost to a caller that goes at the same moment.
+                biased;
                 ended = authorize => ended,
                 () = leader.abandoned() => {
                     tracing::debug!("the sign-in is cancelled: no caller waits for it");
@@ -369,6 +372,7 @@ impl SignInCoordinator {
                 found.registration = granted.registration;
                 found.grant = granted.grant;
                 found.metadata = granted.metadata;
+                found.confirm_hosts(granted.confirmed_hosts);
                 found
             }
             None => granted,
@@ -376,7 +380,9 @@ impl SignInCoordinator {
         record.settings = context.fingerprint.clone();
         record.pending_refresh = None;
         record.state = State::SignedIn;
-        record.sign_ins = record.sign_ins.saturating_add(1);
+        // A record that is made again does not begin with a number that it had before.
+        let now = u64::try_from(context.now().as_unix_seconds()).unwrap_or_default();
+        record.sign_ins = record.sign_ins.saturating_add(1).max(now);
         if !context.save(&mut record, expected, guard).await? {
             return Err(context.conflict_error());
         }

@@ -17,7 +17,7 @@ pub enum Error {
     /// The MCP server answers a request without a token with a status that is no challenge, such as 403
     /// or 503, and it has no metadata that says how to sign in.
     #[error("could not ask the MCP server how to sign in")]
-    Refused(#[source] UnexpectedStatus),
+    UnexpectedStatus(#[source] UnexpectedStatus),
     /// The authorizer or the store failed.
     #[error(transparent)]
     Session(SessionError),
@@ -27,7 +27,7 @@ impl Diagnostic for Error {
     fn remedy(&self) -> Remedy {
         match self {
             Self::Unreachable(error) => error.remedy(),
-            Self::Refused(status) => status.remedy(),
+            Self::UnexpectedStatus(status) => status.remedy(),
             Self::Session(error) => error.remedy(),
         }
     }
@@ -36,14 +36,14 @@ impl Diagnostic for Error {
         match self {
             Self::Unreachable(error) => error.hints(),
             // No token was sent, so it is not about the account.
-            Self::Refused(status) if status.status() == StatusCode::FORBIDDEN => vec![
+            Self::UnexpectedStatus(status) if status.status() == StatusCode::FORBIDDEN => vec![
                 Hint::setting("headers", None),
                 Hint::text(
                     "a gateway before the server may refuse the request: ask the server's operator \
                      what it wants",
                 ),
             ],
-            Self::Refused(status) => {
+            Self::UnexpectedStatus(status) => {
                 let seconds = status.retry_after().and_then(|text| text.parse().ok());
                 let after = seconds.map(Duration::from_secs);
                 vec![Hint::Retry { after }]

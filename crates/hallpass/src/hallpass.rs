@@ -75,7 +75,7 @@ impl Hallpass {
     ///
     /// As [`Session::sign_in`]. A server that can't be reached fails before the user is asked to
     /// sign in. So does one that answers a status such as 403 or 503 instead of a challenge, and has no
-    /// metadata ([`Error::Refused`]). With a [`TokenSource`](hallpass_core::TokenSource) the user is not asked: this gets
+    /// metadata ([`Error::UnexpectedStatus`]). With a [`TokenSource`](hallpass_core::TokenSource) the user is not asked: this gets
     /// the first token.
     pub async fn login(&self) -> Result<Token, Error> {
         if self.session.token_source().is_some() {
@@ -92,7 +92,7 @@ impl Hallpass {
         };
         let signed_in = self.session.sign_in(request).await;
         signed_in.map_err(|error| match refusal {
-            Some(refusal) if has_found_no_metadata(&error) => Error::Refused(refusal),
+            Some(refusal) if has_found_no_metadata(&error) => Error::UnexpectedStatus(refusal),
             _ => Error::Session(error),
         })
     }

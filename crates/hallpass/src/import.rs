@@ -168,7 +168,7 @@ impl Hallpass {
             let failed = ImportError::new(error.remedy(), error.to_string());
             match error {
                 crate::Error::Unreachable(error) => failed.with_source(error),
-                crate::Error::Refused(error) => failed.with_source(error),
+                crate::Error::UnexpectedStatus(error) => failed.with_source(error),
                 crate::Error::Session(error) => failed.with_source(error),
             }
         })?;

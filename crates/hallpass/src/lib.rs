@@ -102,7 +102,7 @@ pub mod record {
         DpopKey, RefreshToken, RegistrationAccessToken,
         record::{
             Generation, Grant, GrantKind, PendingRefresh, PostEnd, Refusal, Registration,
-            RegistrationManagement, RegistrationOrigin, SignInCause, State, document,
+            RegistrationManagement, RegistrationOrigin, SignInCause, SignInHosts, State, document,
         },
     };
 }

@@ -10,7 +10,7 @@ use crate::{
     client_credentials,
     config::Config,
     exit::{Code, CommandError},
-    global_options::whole_seconds,
+    global_options::sign_in_seconds,
     open_server,
     open_sign_in::OpenSignIn,
     program::Program,
@@ -39,8 +39,8 @@ pub(crate) struct Login {
     #[arg(long)]
     pub(crate) device: bool,
 
-    /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = WAIT, value_parser = whole_seconds)]
+    /// How long to wait for the user, in seconds; 3600 at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT, value_parser = sign_in_seconds)]
     pub(crate) wait: u64,
 }
 

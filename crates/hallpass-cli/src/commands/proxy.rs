@@ -12,7 +12,7 @@ use hallpass_proxy::Proxy as Served;
 
 use crate::{
     exit::CommandError,
-    global_options::whole_seconds,
+    global_options::sign_in_seconds,
     open_sign_in::OpenSignIn,
     program::Program,
     server_options::Server,
@@ -33,8 +33,8 @@ pub(crate) struct Proxy {
     #[arg(long)]
     pub(crate) interactive: bool,
 
-    /// How long to wait for the user, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = whole_seconds)]
+    /// How long to wait for the user, in seconds; 3600 at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = sign_in_seconds)]
     pub(crate) wait: u64,
 }
 

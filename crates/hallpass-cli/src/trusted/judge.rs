@@ -125,7 +125,7 @@ enum DistrustReason {
 }
 
 impl Untrusted {
-    /// What is not read, where the fault is, why it is one, and the command that mends it.
+    /// What is not read, where the fault is, why it is one, and the command that repairs it.
     pub(super) fn failed(&self, file: &Path, what: &str) -> CommandError {
         let (path, mode) = (self.path.display(), self.facts.mode & 0o7777);
         let kind = match self.facts.kind() {
@@ -154,11 +154,11 @@ impl Untrusted {
             DistrustReason::Writable => {
                 let what =
                     format!("{read} {kind} {path} has the mode {mode:o}: other users {decide}");
-                let mend = format!(
+                let fix = format!(
                     "{}chmod go-w {quoted}",
                     sudo(![ROOT, self.facts.owner].contains(&self.me))
                 );
-                CommandError::usage(what).hint(mend)
+                CommandError::usage(what).hint(fix)
             }
             DistrustReason::Kind => {
                 CommandError::usage(format!("{read} {path} is no regular file"))

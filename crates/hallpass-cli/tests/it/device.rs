@@ -23,13 +23,23 @@ pub(crate) struct Server {
 struct State {
     approved: AtomicBool,
     requests: Mutex<Vec<String>>,
+    /// The page for the code, if it is not the server's own.
+    page: Option<&'static str>,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with_page(None).await
+    }
+
+    /// One whose page for the code is elsewhere.
+    pub(crate) async fn start_with_page(page: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(State::default());
+        let state = Arc::new(State {
+            page,
+            ..State::default()
+        });
         let serving = Arc::clone(&state);
         tokio::spawn(async move {
             loop {
@@ -83,7 +93,7 @@ async fn answer(mut stream: TcpStream, state: Arc<State>, port: u16) {
         let code = json!({
             "device_code": "canary-device-code",
             "user_code": CODE,
-            "verification_uri": url_at(port, "/activate"),
+            "verification_uri": state.page.map_or_else(|| url_at(port, "/activate"), str::to_owned),
             "expires_in": 900,
             "interval": 1,
         });

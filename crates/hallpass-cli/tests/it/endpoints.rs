@@ -73,6 +73,11 @@ async fn token_host_of_another_operator_is_refused_without_terminal() {
             .is_empty()
     );
 
+    let ended = fixture.run(&["doctor", &url]).await.expect(3);
+    let report = ended.stdout + &ended.stderr;
+    assert!(report.contains("`confirmation-asked`"), "{report}");
+    assert!(report.contains(&format!("--issuer {issuer}")), "{report}");
+
     // Named by the user, the issuer is trusted. No user comes back from the page.
     for named in [issuer, "from-resource"] {
         let words = [&login[..], &["--issuer", named]].concat();
@@ -97,6 +102,7 @@ async fn user_at_terminal_confirms_token_host_once() {
         let (code, written) = terminal.end().await;
         assert_eq!(code, 4, "{written}");
         assert!(!written.contains("to sign in, visit"), "{written}");
+        assert!(written.contains("--issuer "), "{written}");
     }
     let mut terminal = Terminal::start(&fixture, &login, &[]);
     terminal.until("yes or no [no]: ").await;

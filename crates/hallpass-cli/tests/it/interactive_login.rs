@@ -121,9 +121,8 @@ async fn ssh_login_accepts_pasted_address() {
     );
 }
 
-#[tokio::test]
-async fn container_login_uses_device_code() {
-    let device = device::Server::start().await;
+/// A server with this device grant.
+async fn with_device_grant(device: &device::Server) -> Fixture {
     let mut options = AuthorizationServerOptions::default();
     let metadata = &mut options.behaviour.metadata_overrides;
     for (name, path) in [
@@ -137,7 +136,54 @@ async fn container_login_uses_device_code() {
         "urn:ietf:params:oauth:grant-type:device_code",
     ];
     metadata.insert("grant_types_supported".to_owned(), json!(grants));
-    let fixture = Fixture::with(options, |_| {}).await;
+    Fixture::with(options, |_| {}).await
+}
+
+#[tokio::test]
+async fn user_at_terminal_confirms_the_page_for_a_device_code() {
+    let page = "https://device.example/activate";
+    let device = device::Server::start_with_page(Some(page)).await;
+    let fixture = with_device_grant(&device).await;
+    let url = fixture.url();
+    let login = ["login", &url, "--no-browser", "--wait", "60"];
+    for (answer, exit_code) in [("no", 4), ("yes", 0)] {
+        let mut terminal = Terminal::start(&fixture, &login, &[]);
+        let asked = "you sign in at device.example; 127.0.0.1 receives the result";
+        let before = terminal.until(asked).await;
+        // What is typed now is the answer, and no pasted address.
+        assert!(!before.contains("to sign in, visit"), "{before}");
+        assert!(!before.contains(CODE), "{before}");
+        terminal.until("yes or no [no]: ").await;
+        terminal.types(answer).await;
+        if answer == "yes" {
+            terminal.until(CODE).await;
+            device.approve();
+        }
+        let (code, written) = terminal.end().await;
+        assert_eq!(code, exit_code, "{written}");
+        assert_eq!(written.contains(CODE), answer == "yes", "{written}");
+    }
+
+    // Without a terminal the browser is the only way.
+    fixture
+        .run(&["logout", &url, "--forget-client"])
+        .await
+        .expect(0);
+    let login = ["login", &url, "--no-browser", "--wait", "1"];
+    let stderr = fixture.run(&login).await.expect(3).stderr;
+    assert!(
+        stderr.contains("a sign-in with a code is not possible"),
+        "{stderr}"
+    );
+    let hint = format!("hint: set `--issuer {}`", fixture.issuer.issuer());
+    assert!(stderr.contains(&hint), "{stderr}");
+    assert!(!stderr.contains(CODE), "{stderr}");
+}
+
+#[tokio::test]
+async fn container_login_uses_device_code() {
+    let device = device::Server::start().await;
+    let fixture = with_device_grant(&device).await;
     let url = fixture.url();
     let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &[]);
     let page = terminal

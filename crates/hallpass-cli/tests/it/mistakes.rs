@@ -348,6 +348,10 @@ async fn number_that_is_none_is_said_in_plain_words() {
             "expected a whole number of seconds",
         ),
         (
+            &["login", &url, "--wait", "3601"],
+            "a sign-in waits for 3600 seconds at most",
+        ),
+        (
             &["login", &url, "--callback-port", "http"],
             "expected a number from 0 to 65535",
         ),

@@ -260,6 +260,14 @@ async fn saved_options_accessible_to_others_stop_every_command() {
         }
         fs::set_permissions(path, right).unwrap();
     }
+    // Another user could exchange the store's folder.
+    let above = place.fixture.folder.path();
+    set_mode(above, 0o777);
+    for words in commands(&url) {
+        let ended = place.fixture.run(&words).await;
+        place.says_no(&ended, above, "chmod go-w ");
+    }
+    set_mode(above, 0o700);
     // The store follows no links, and this is its folder.
     let elsewhere = place.path("own/elsewhere");
     fs::rename(&file, &elsewhere).unwrap();

@@ -105,7 +105,7 @@ fn headers_of_a_request_are_copied_only_where_the_client_attaches_none() {
         let request = request.body(Bytes::new()).unwrap();
         let fetched = client.fetch(request, RequestOptions::metadata(&server));
         let fetched = crate::block_on(fetched).unwrap();
-        let secrets = RequestSecrets::of_response(fetched.extensions());
+        let secrets = RequestSecrets::from_extensions(fetched.extensions());
         let is_copied = secrets.is_some_and(|secrets| secrets.are_in_word("canary-4711"));
         assert_eq!(is_copied, !attaches);
     }

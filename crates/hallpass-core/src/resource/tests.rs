@@ -122,7 +122,7 @@ fn text_that_reads_otherwise_once_parsed_is_refused() {
         let error = Resource::parse(text).unwrap_err();
         assert!(error.reads_otherwise(), "{error}");
         // A record of an earlier version can still be read.
-        assert_eq!(Resource::of_any_spelling(text).unwrap().as_str(), text);
+        assert_eq!(Resource::parse_any_spelling(text).unwrap().as_str(), text);
     }
     for text in [
         "https://A.example:443/mcp",

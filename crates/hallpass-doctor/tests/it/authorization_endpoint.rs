@@ -81,6 +81,61 @@ async fn error_in_the_redirect_is_a_fault_with_its_fix() {
 }
 
 #[tokio::test]
+async fn refused_redirect_uri_of_a_registered_client_is_named() {
+    let fixture = registered().await;
+    let page = answer(400, &[JSON], r#"{"error":"invalid_redirect_uri"}"#);
+    fixture
+        .issuer
+        .plan(vec![always(Endpoint::Authorization, page)]);
+    let report = fixture.doctor().diagnose().await;
+    let mut findings = report.findings();
+    let found = findings.find(|it| it.code == Code::RegistrationForgotten);
+    let message = &found.unwrap().message;
+    assert!(
+        message.contains("no longer accepts the redirect URI http://127.0.0.1:"),
+        "{message}"
+    );
+}
+
+/// The sign-in page is on another host than the token endpoint.
+fn with_page_elsewhere(fixture: &Fixture) {
+    let page = serde_json::json!("https://sign-in.example/authorize");
+    fixture.issuer.change(|it| {
+        let members = &mut it.metadata_overrides;
+        members.insert("authorization_endpoint".to_owned(), page);
+    });
+}
+
+#[tokio::test]
+async fn sign_in_page_on_another_host_is_a_warning_until_it_is_confirmed() {
+    let fixture = Fixture::new().await;
+    with_page_elsewhere(&fixture);
+    let report = fixture.report("confirmation-asked").await;
+    let severity = found(&report, Code::ConfirmationAsked);
+    assert_eq!(severity, Some(Severity::Warning));
+
+    let mut named = Fixture::new().await;
+    with_page_elsewhere(&named);
+    named.settings.issuer = named.issuer.origin().parse().ok();
+    let report = named.doctor().diagnose().await;
+    assert_eq!(found(&report, Code::ConfirmationAsked), None);
+
+    let confirmed = registered().await;
+    with_page_elsewhere(&confirmed);
+    let hosts = hallpass::record::SignInHosts {
+        page: "sign-in.example".to_owned(),
+        token: "127.0.0.1".to_owned(),
+    };
+    let change = |record: &mut hallpass::Record| {
+        record.registration = None;
+        record.confirm_hosts([hosts]);
+    };
+    confirmed.change(change).await;
+    let report = confirmed.doctor().diagnose().await;
+    assert_eq!(found(&report, Code::ConfirmationAsked), None);
+}
+
+#[tokio::test]
 async fn error_in_the_redirect_is_a_warning_where_the_user_is_signed_in() {
     let fixture = Fixture::signed_in().await;
     refuse(&fixture, "resource", ENTRA);

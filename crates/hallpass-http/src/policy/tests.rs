@@ -80,7 +80,7 @@ fn address_refusal_has_text_and_hint() {
     let refused = check("https://93.184.216.34", "http://10.0.0.5/x?code=canary").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "`10.0.0.5` is a private address, and the MCP server that names it is not on such a one"
+        "`10.0.0.5` is a private address, and the MCP server is not in such a network"
     );
     assert_eq!(
         refused.hints(),

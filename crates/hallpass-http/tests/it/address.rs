@@ -67,7 +67,7 @@ async fn public_server_does_not_reach_loopback() {
     assert_eq!(
         refused.to_string(),
         "`as.test` resolves to 127.0.0.1, which is a loopback address, and the MCP server \
-         that names it is not on such a one"
+         is not in such a network"
     );
     assert!(!format!("{} {error:?}", chain(&error)).contains("canary"));
 }

@@ -90,7 +90,7 @@ async fn refused_authorization_endpoint_is_named_with_its_host_and_issuer() {
     let source = source.downcast_ref::<AddressRefused>().unwrap();
     assert_eq!(
         source.to_string(),
-        "`10.0.0.5` is a private address, and the MCP server that names it is not on such a one"
+        "`10.0.0.5` is a private address, and the MCP server is not in such a network"
     );
     assert_eq!(error.hints()[0], Hint::setting("endpoints", None));
     assert!(error.hints()[1].to_string().contains("`10.0.0.5`"));

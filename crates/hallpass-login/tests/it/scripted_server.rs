@@ -33,10 +33,16 @@ pub(crate) struct ScriptedServer {
     /// The host's own choice of scopes.
     pub(crate) asks_for: Option<&'static str>,
     pub(crate) another_account: bool,
+    /// How long the host lets the user take; `None`: as usual.
+    pub(crate) timeout: Option<Duration>,
     /// What the user answers where the result goes to another host; `None`: no user is there.
     pub(crate) confirms: Option<bool>,
+    /// How long the user thinks about that.
+    pub(crate) thinks_for: Duration,
     /// Whether a request without scopes comes back as an `invalid_scope`.
     pub(crate) demands_scopes: bool,
+    /// The `iss` of the callback.
+    pub(crate) iss: Option<&'static str>,
     /// The `resource_metadata` of the challenge.
     pub(crate) challenged_metadata: Option<&'static str>,
     pub(crate) settings: ServerSettings,
@@ -120,6 +126,7 @@ impl ScriptedServer {
             self.clone(),
         )
         .device_grant(true)
+        .timeout(self.timeout.unwrap_or(BrowserLogin::TIMEOUT))
         .another_account(self.another_account)
         .build();
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
@@ -156,9 +163,12 @@ impl ScriptedServer {
         } else {
             "code=the-code"
         };
+        let iss = self
+            .iss
+            .map_or_else(String::new, |iss| format!("&iss={iss}"));
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let request = format!(
-            "GET {path}?{outcome}&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            "GET {path}?{outcome}&state={state}{iss} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -195,7 +205,13 @@ impl Interaction for ScriptedServer {
     fn confirm_token_host<'a>(&'a self, token_host: &'a TokenHost) -> BoxFuture<'a, Option<bool>> {
         let mut events = self.events.lock().unwrap();
         events.push(format!("asked: {token_host}"));
-        Box::pin(async { self.confirms })
+        Box::pin(async {
+            self.clock.advance(self.thinks_for);
+            if self.thinks_for >= BrowserLogin::TIMEOUT {
+                std::future::pending::<()>().await;
+            }
+            self.confirms
+        })
     }
 
     fn choose_scopes(&self, found: Scopes) -> Scopes {

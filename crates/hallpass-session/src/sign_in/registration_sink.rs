@@ -75,6 +75,7 @@ impl StoreRegistrationSink {
         let mut saved_record = found.unwrap_or_else(|| record.clone());
         saved_record.registration = record.registration.clone();
         saved_record.metadata = record.metadata.clone();
+        saved_record.confirm_hosts(record.confirmed_hosts.clone());
         saved_record.settings = context.fingerprint.clone();
         saved_record.grant = None;
         saved_record.pending_refresh = None;

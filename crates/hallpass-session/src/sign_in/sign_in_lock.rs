@@ -14,9 +14,13 @@ use hallpass_core::{
 
 use crate::{context::Context, error::SessionError, token::Token};
 
-/// How long another process's sign-in is waited for where the authorizer sets no limit: longer than the
-/// timeout of any sign-in.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long a user may take for a sign-in at most. An authorizer that lets the user take longer has other
+/// processes give up meanwhile.
+pub const MAX_SIGN_IN_TIME: Duration = Duration::from_secs(3600);
+
+/// How long another process's sign-in is waited for where the authorizer sets no limit: as long as the user
+/// may take, and a minute for the requests around that.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(MAX_SIGN_IN_TIME.as_secs() + 60);
 
 /// How long the lock may be taken, as while the store is created, before it counts as another
 /// process's sign-in.
@@ -88,11 +92,19 @@ pub(super) async fn acquire(
 }
 
 /// Whether the grant of the record comes from a sign-in that the record `before` does not know yet. The grant
-/// itself does not tell: a refresh replaces it as well.
+/// itself does not tell: a refresh replaces it as well. A process of an older version does not count the
+/// sign-in, but notes when it proved the client.
 fn is_of_new_sign_in(record: &Record, before: Option<&Record>) -> bool {
+    let Some((before, known)) = before.and_then(|before| Some((before, before.grant.as_ref()?)))
+    else {
+        return record.grant.is_some();
+    };
     let identity = |record: &Record| (record.issuer.clone(), record.sign_ins);
-    let before = before.filter(|before| before.grant.is_some());
-    record.grant.is_some() && before.is_none_or(|before| identity(before) != identity(record))
+    let proof = |record: &Record| record.registration.as_ref()?.proven_at;
+    // An older proof may come back: it is taken away while a user signs in.
+    let is_newer = |proven_at| proven_at > known.obtained_at && proof(before) != Some(proven_at);
+    record.grant.is_some()
+        && (identity(before) != identity(record) || proof(record).is_some_and(is_newer))
 }
 
 /// The process that asks the user at the moment, where the store can tell.

@@ -94,6 +94,29 @@ async fn sign_in_without_callers_is_cancelled_and_keeps_its_registration() {
     assert_eq!(fixture.authorizer.asked()[1].2.as_deref(), Some(ISSUER));
 }
 
+/// The user is done, so a caller that is dropped at that moment costs no grant.
+#[tokio::test]
+async fn sign_in_that_ends_as_its_caller_is_dropped_is_saved() {
+    for _ in 0..32 {
+        let fixture = Fixture::empty();
+        let session = fixture.session();
+        fixture.authorizer.gate.shut();
+        {
+            let caller = session.sign_in(SignInRequest::default());
+            tokio::select! {
+                ended = caller => panic!("{ended:?}"),
+                () = fixture.authorizer.gate.arrived(1) => fixture.authorizer.gate.open(),
+            }
+        }
+        // On one thread the task runs meanwhile.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let record = fixture.store.load(&fixture.key).await.unwrap();
+        assert_eq!(record.unwrap().state, State::SignedIn);
+    }
+}
+
 #[tokio::test]
 async fn abandoned_sign_in_is_not_joined_before_it_is_cancelled() {
     let fixture = Fixture::empty();

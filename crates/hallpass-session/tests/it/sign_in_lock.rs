@@ -1,16 +1,19 @@
 //! Sessions of several processes on one store share one sign-in.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hallpass_core::{
     Clock as _, CredentialStore, Diagnostic as _, Hint, Remedy, Scopes, SignInReason,
     store::{Guard, LockKind},
 };
-use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, Token};
+use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, SignOut, Token};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
-    fakes::TestStore,
+    fakes::{FakeAuthorizer, TestStore},
     fixture::{Fixture, bare, insufficient, need, serial},
 };
 
@@ -133,6 +136,45 @@ async fn new_grant_with_the_same_access_token_counts_as_a_sign_in() {
     drop(lock);
     assert_eq!(serial(&waiting.await.unwrap().unwrap()), 1);
     assert_eq!(fixture.authorizer.calls(), 0);
+}
+
+#[tokio::test]
+async fn sign_in_saved_by_an_older_version_counts_as_a_sign_in() {
+    let fixture = Fixture::signed_in().await;
+    let (lock, waiting) = start_waiting(&fixture).await;
+    fixture.clock.advance(60);
+    // It leaves the number of sign-ins as it is.
+    let mut record = fixture.record().await;
+    let now = fixture.clock.now();
+    record.grant.as_mut().unwrap().obtained_at = now;
+    record.registration.as_mut().unwrap().proven_at = Some(now);
+    fixture.replace(record).await;
+    drop(lock);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(fixture.authorizer.calls(), 0);
+}
+
+#[tokio::test]
+async fn sign_in_to_a_record_that_was_made_again_counts_as_a_sign_in() {
+    let fixture = Fixture::empty();
+    let session = fixture.session();
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    let (lock, waiting) = start_waiting(&fixture).await;
+    fixture.clock.advance(60);
+    let forget = SignOut {
+        forget_client: true,
+        local_only: true,
+    };
+    session.sign_out(forget).await.unwrap();
+    // Another process, which needs no lock for a service.
+    let mut other = fixture.clone();
+    other.authorizer = Arc::new(FakeAuthorizer::new(Arc::clone(&fixture.server)));
+    other.authorizer.is_service.store(true, Ordering::SeqCst);
+    let signed_in = other.session().sign_in(SignInRequest::default()).await;
+    let signed_in = serial(&signed_in.unwrap());
+    drop(lock);
+    assert_eq!(serial(&waiting.await.unwrap().unwrap()), signed_in);
+    assert_eq!(fixture.authorizer.calls(), 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use hallpass_session::{Revocation, SignInNeed, SignInRequest, SignOut};
 use url::Url;
 
 use crate::{
-    fakes::{ISSUER, OTHER_ISSUER},
+    fakes::{FakeAuthorizer, ISSUER, OTHER_ISSUER},
     fixture::{Fixture, need},
 };
 
@@ -103,6 +103,35 @@ async fn forget_client_deletes_the_registration() {
     assert_eq!(need(&session.token().await.unwrap_err()), SignInNeed::First);
     let again = session.sign_out(FORGET).await.unwrap();
     assert!(!again.had_grant && !again.forgot_client);
+}
+
+/// A sign-out changes nothing about who operates two hosts.
+#[tokio::test]
+async fn confirmed_hosts_survive_a_sign_out_until_the_client_is_forgotten() {
+    let fixture = Fixture::signed_in().await;
+    assert_eq!(fixture.record().await.confirmed_hosts, []);
+    let session = fixture.session();
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    let confirmed = [FakeAuthorizer::confirmed_hosts()];
+    assert_eq!(fixture.record().await.confirmed_hosts, confirmed);
+    session.sign_out(SignOut::default()).await.unwrap();
+    assert_eq!(fixture.record().await.confirmed_hosts, confirmed);
+    session.sign_out(FORGET).await.unwrap();
+    assert_eq!(session.record().await.unwrap(), None);
+}
+
+/// The user is not asked again after a sign-in that is broken off.
+#[tokio::test]
+async fn confirmed_hosts_are_saved_with_the_registration() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
+    session.sign_out(SignOut::default()).await.unwrap();
+    fixture.authorizer.registers.store(true, Ordering::SeqCst);
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let request = SignInRequest::default();
+    session.sign_in(request).await.unwrap_err();
+    let confirmed = [FakeAuthorizer::confirmed_hosts()];
+    assert_eq!(fixture.record().await.confirmed_hosts, confirmed);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn status_of_a_server_without_metadata_is_the_error_of_a_login() {
         let answer = ScriptedResponse::json(status, r#"{"message":"closed for repairs"}"#)
             .with_header("retry-after", "30");
         let error = refused(answer, elsewhere).await;
-        let Error::Refused(cause) = &error else {
+        let Error::UnexpectedStatus(cause) = &error else {
             panic!("{status}: {error:?}");
         };
         assert_eq!(cause.status().as_u16(), status);

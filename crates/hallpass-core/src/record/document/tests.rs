@@ -7,7 +7,7 @@ use crate::{
     Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
     record::{
         Grant, GrantKind, PendingRefresh, PostEnd, Refusal, Registration, RegistrationManagement,
-        RegistrationOrigin, SignInCause, State,
+        RegistrationOrigin, SignInCause, SignInHosts, State,
     },
 };
 
@@ -40,6 +40,10 @@ fn record(issuer: &str) -> Record {
     record.grant = Some(grant);
     record.state = State::SignedIn;
     record.sign_ins = 3;
+    record.confirm_hosts([SignInHosts {
+        page: "login.example".to_owned(),
+        token: "as.example".to_owned(),
+    }]);
     record
 }
 
@@ -93,6 +97,21 @@ fn refusal_of_an_older_version_is_since_the_last_post() {
     refusal.as_object_mut().unwrap().remove("since").unwrap();
     let read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
     assert_eq!(since(&read), Some(at(8)));
+}
+
+#[test]
+fn record_of_an_older_version_has_no_confirmed_hosts() {
+    let mut document = CredentialDocument::empty(key());
+    let _ = document.save(&record("https://as.example"), None);
+    let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
+    let old = json.pointer_mut("/records/0").unwrap();
+    let removed = old.as_object_mut().unwrap().remove("confirmed_hosts");
+    assert_eq!(
+        removed,
+        Some(serde_json::json!([{"page": "login.example", "token": "as.example"}]))
+    );
+    let read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
+    assert_eq!(read.active().unwrap().confirmed_hosts, []);
 }
 
 #[test]

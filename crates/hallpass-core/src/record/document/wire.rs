@@ -13,7 +13,7 @@ use crate::{
     SettingsFingerprint, Subject, Timestamp, TokenEndpointAuthMethod,
     record::{
         Generation, Grant, GrantKind, PendingRefresh, PostEnd, Record, Refusal, Registration,
-        RegistrationManagement, RegistrationOrigin, State, UnknownFields,
+        RegistrationManagement, RegistrationOrigin, SignInHosts, State, UnknownFields,
     },
 };
 
@@ -56,6 +56,9 @@ pub(super) struct RecordWire {
     /// Absent in what an older version wrote.
     #[serde(default, skip_serializing_if = "is_zero")]
     sign_ins: u64,
+    /// Absent in what an older version wrote, and where there was no question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    confirmed_hosts: Vec<SignInHosts>,
     #[serde(flatten)]
     unknown: UnknownFields,
 }
@@ -166,6 +169,7 @@ impl From<&Record> for RecordWire {
                 }),
             state: record.state.clone(),
             sign_ins: record.sign_ins,
+            confirmed_hosts: record.confirmed_hosts.clone(),
             unknown: record.unknown.clone(),
         }
     }
@@ -201,6 +205,7 @@ impl RecordWire {
             pending_refresh,
             state: self.state,
             sign_ins: self.sign_ins,
+            confirmed_hosts: self.confirmed_hosts,
             unknown_of_pending_refresh: unknown_of_pending_refresh.unwrap_or_default(),
             unknown: self.unknown,
         }

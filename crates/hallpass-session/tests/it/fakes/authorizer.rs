@@ -6,7 +6,7 @@ use std::sync::{
 use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, ClientId, Record, Registration, Remedy, Scopes, SignIn,
     SignInReason,
-    record::{GrantKind, RegistrationOrigin},
+    record::{GrantKind, RegistrationOrigin, SignInHosts},
 };
 
 use super::{Gate, Server};
@@ -46,6 +46,14 @@ impl FakeAuthorizer {
         }
     }
 
+    /// What its user confirms.
+    pub(crate) fn confirmed_hosts() -> SignInHosts {
+        SignInHosts {
+            page: "login.example.net".to_owned(),
+            token: "as.example.com".to_owned(),
+        }
+    }
+
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -81,6 +89,7 @@ impl Authorizer for FakeAuthorizer {
             let registration =
                 Registration::new(RegistrationOrigin::Dynamic, ClientId::new("registered"));
             record.registration = Some(registration);
+            record.confirm_hosts([Self::confirmed_hosts()]);
             if self.registers.load(Ordering::SeqCst) {
                 request.keep.save(&record).await.unwrap();
             }
