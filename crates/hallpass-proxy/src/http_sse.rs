@@ -1,9 +1,6 @@
 //! Servers of HTTP+SSE (MCP 2024-11-05): the event stream is the session, and every answer comes on it.
 
-use std::{
-    future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{AuthorizedEndpoint, Interactivity, SseConnection, Unanswered};
@@ -112,16 +109,11 @@ impl Shared {
     ) {
         let source = stream.source().clone();
         let mut reader = ResponseReader::new(self, connection, None);
-        loop {
-            let meter = &mut reader.meter;
-            let next = poll_fn(|context| {
-                stream.poll_next_when(context, |context, held| meter.poll_more(context, held))
-            });
-            let Some(data) = next.await else { return };
+        while let Some(data) = reader.meter.next_message(&mut stream).await {
             match data {
                 Ok(data) => reader.take(data.into(), &source).await,
                 Err(error) => {
-                    tracing::debug!("the event stream broke off: {error}");
+                    tracing::debug!("the event stream broke off: {error:?}");
                     let failure = ProxyRequestError::from(error);
                     if failure.remedy() != Remedy::Retry {
                         let mut kept = session

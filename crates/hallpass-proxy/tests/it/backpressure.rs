@@ -164,6 +164,78 @@ async fn small_answer_does_not_wait_for_large_ones_and_a_cancelled_one_makes_roo
     assert_eq!(host.leave().await, [""; 0]);
 }
 
+/// Waits until the proxy has read so many bytes of the server's answers.
+async fn until_read(host: &Host, bytes: usize) {
+    let read = async {
+        while host.bytes_read() < bytes {
+            tokio::task::yield_now().await;
+        }
+    };
+    let soon = Duration::from_secs(60);
+    tokio::time::timeout(soon, read).await.unwrap();
+}
+
+/// What one answer takes of the budget before it needs the place of the one that may grow beyond.
+const SHARE: usize = 2 * MIB + 16 * 1024;
+
+#[tokio::test]
+async fn answer_that_stalls_while_others_wait_is_an_error() {
+    for is_event in [false, true] {
+        let (half_read, clock) = (Gate::new(), FakeClock::default());
+        let middle = half_read.clone();
+        let server = FakeServer::start(move |seen: &Seen| {
+            handshake(seen).unwrap_or_else(|| {
+                let middle = (seen.id() == "1").then_some(&middle);
+                large(seen, is_event, 8 * MIB, middle)
+            })
+        })
+        .await;
+        let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
+        let mut host = host.after_the_handshake().await;
+        host.call(1, "tools/call").await;
+        until_read(&host, 4 * MIB).await;
+        host.call(2, "tools/call").await;
+        until_read(&host, 4 * MIB + SHARE).await;
+        // The first one waits for the server alone, and the second one for the first.
+        Host::wait(&clock, Duration::from_secs(31)).await;
+        let answer = host.hear().await;
+        assert!(
+            answer.contains("\"id\":1,\"error\"")
+                && answer.contains("of its answer in 30 s while other large answers waited")
+                && answer.contains("not known whether the server did what was asked"),
+            "{answer:.500}"
+        );
+        let answer = host.hear().await;
+        assert!(answer.contains("\"id\":2,\"result\""), "{answer:.500}");
+        assert!(answer.len() > 8 * MIB);
+        assert_eq!(host.leave().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn stream_that_broke_off_gives_its_room_back_at_once() {
+    let server = FakeServer::start(|seen: &Seen| {
+        if seen.method == "GET" && seen.header("last-event-id") == Some("1") {
+            return Reply::status(404);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            if seen.id() == "2" {
+                return large(seen, false, 4 * MIB, None);
+            }
+            // It may be resumed in ten minutes.
+            Reply::events("id: 1\nretry: 600000\n\ndata: ")
+                .repeat("x".repeat(PIECE), 4 * MIB / PIECE)
+                .breaks()
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    until_read(&host, 4 * MIB).await;
+    host.call(2, "tools/call").await;
+    assert!(host.hear().await.contains("\"id\":2,"));
+}
+
 #[tokio::test]
 async fn comments_and_empty_events_take_no_room_of_answers() {
     let server = FakeServer::start(|seen: &Seen| {
