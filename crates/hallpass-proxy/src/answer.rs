@@ -42,8 +42,8 @@ impl Shared {
             Content::Events => return Err(status.into()),
             Content::Json => {
                 let max = self.max_message_bytes();
-                let read = self.within(REFUSAL_TIMEOUT, meter.read(response, max));
-                read.await.and_then(Result::ok).unwrap_or_default()
+                let body = meter.read_within(REFUSAL_TIMEOUT, response, max).await;
+                body.unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
                 return Err(status.with_body(&self.start_of(response).await).into());

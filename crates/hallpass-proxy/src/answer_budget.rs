@@ -11,10 +11,11 @@
 
 use std::{
     convert::Infallible,
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -201,6 +202,36 @@ impl Meter {
         read.map_or(Err(ReadError::Stalled), |read| {
             read.map_err(ReadError::Failed)
         })
+    }
+
+    /// The same, if the server takes no longer than `limit` for it, or for what follows each wait for the
+    /// budget. That wait does not count.
+    pub(crate) async fn read_within(
+        &mut self,
+        limit: Duration,
+        response: Response,
+        max: usize,
+    ) -> Option<Bytes> {
+        let clock = Arc::clone(&self.budget.clock);
+        let is_waiting = AtomicBool::new(false);
+        let mut read = pin!(response.read_when(max, |context, held| {
+            let more = self.poll_more(context, held);
+            is_waiting.store(more.is_pending(), Ordering::Relaxed);
+            more
+        }));
+        let mut timer = None;
+        poll_fn(|context| {
+            if let Poll::Ready(read) = read.as_mut().poll(context) {
+                return Poll::Ready(read.ok());
+            }
+            if is_waiting.load(Ordering::Relaxed) {
+                timer = None;
+                return Poll::Pending;
+            }
+            let timer = timer.get_or_insert_with(|| clock.sleep(limit));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
     }
 
     /// The next event; `None` at the end.

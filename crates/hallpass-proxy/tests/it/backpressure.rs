@@ -237,6 +237,50 @@ async fn stream_that_broke_off_gives_its_room_back_at_once() {
 }
 
 #[tokio::test]
+async fn refusal_that_waits_for_room_keeps_the_words_of_the_server() {
+    let (half_read, clock) = (Gate::new(), FakeClock::default());
+    let middle = half_read.clone();
+    let server = FakeServer::start(move |seen: &Seen| {
+        handshake(seen).unwrap_or_else(|| match seen.id().as_str() {
+            // They stop in the middle, with all that there is for large answers.
+            "1" | "2" | "3" | "4" | "5" => large(seen, false, 8 * MIB, Some(&middle)),
+            id => {
+                let data = "x".repeat(PIECE);
+                let error = format!(r#"{{"code":-1,"message":"too much","data":"{data}"}}"#);
+                Reply::status(422)
+                    .header("content-type", "application/json")
+                    .chunk(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+            }
+        })
+    })
+    .await;
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
+    let mut host = host.after_the_handshake().await;
+    host.call(1, "tools/call").await;
+    until_read(&host, 4 * MIB).await;
+    for id in 2..=5 {
+        host.call(id, "tools/call").await;
+        until_read(&host, 4 * MIB + (id as usize - 1) * SHARE).await;
+    }
+    let before = host.bytes_read();
+    host.call(6, "tools/call").await;
+    until_read(&host, before + 16 * 1024).await;
+    Host::wait(&clock, Duration::from_secs(10)).await;
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#)
+        .await;
+    let answer = host.hear().await;
+    assert!(
+        answer.contains("\"id\":6,\"error\"") && answer.contains("too much"),
+        "{answer:.500}"
+    );
+    half_read.open();
+    for _ in [1, 3, 4, 5] {
+        assert!(host.hear().await.len() > 8 * MIB);
+    }
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn comments_and_empty_events_take_no_room_of_answers() {
     let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
