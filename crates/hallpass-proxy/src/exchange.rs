@@ -17,13 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     answer_budget::{ReadError, STALLED},
     connection::{Connection, ConnectionState},
-    http_sse::SseSession,
     listening::NO_STREAM,
     placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     response_reader::{ResponseReader, StreamEnd},
     routing,
     shared::Shared,
+    sse_session::SseSession,
 };
 
 /// How often a request is sent that the server can't have seen, or that may be repeated.

@@ -30,7 +30,7 @@ use crate::{
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
     request_error::{HintText, ProxyRequestError},
-    routing::ToolHeaders,
+    tool_headers::ToolHeaders,
 };
 
 pub(crate) struct Shared {
