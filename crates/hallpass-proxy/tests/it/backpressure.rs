@@ -6,7 +6,7 @@ use hallpass_proxy::{MAX_MESSAGE_BYTES, NoCache};
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
-    fake_server::{FakeServer, Reply, Seen, event, handshake},
+    fake_server::{FakeServer, Reply, Seen, event, handshake, pong},
     host::Host,
 };
 
@@ -402,4 +402,33 @@ async fn too_large_message_is_refused_under_its_id() {
         "{answer}"
     );
     assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn large_error_keeps_the_beginning_of_its_message() {
+    for status in [200, 400] {
+        let server = FakeServer::start(move |seen: &Seen| {
+            handshake(seen).or_else(|| pong(seen)).unwrap_or_else(|| {
+                let head = format!(
+                    r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-7,"message":"no room left: "#,
+                    seen.id()
+                );
+                Reply::status(status)
+                    .header("content-type", "application/json")
+                    .chunk(head)
+                    .repeat("x".repeat(PIECE), 3 * MIB / PIECE)
+                    .chunk("\"}}")
+            })
+        })
+        .await;
+        let mut host = Host::ready(&server.url).await;
+        host.call(1, "tools/call").await;
+        let answer = host.hear().await;
+        assert!(answer.len() < PIECE, "{}", answer.len());
+        let beginning =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-7,"message":"no room left: xxx"#;
+        assert!(answer.starts_with(beginning), "{answer:.200}");
+        assert!(answer.ends_with("x…\"}}"), "{answer:.200}");
+        assert_eq!(host.leave().await, [""; 0]);
+    }
 }
