@@ -313,7 +313,8 @@ impl Output {
         }
     }
 
-    fn note_write_error(&self, error: io::Error) {
+    /// Notes why standard output can't be written, for the end of the program.
+    pub(crate) fn note_write_error(&self, error: io::Error) {
         // A reader that went away (`| head`) has seen what it wanted.
         if error.kind() != io::ErrorKind::BrokenPipe {
             let mut first = self

@@ -19,6 +19,7 @@ use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri,
     header::{self, AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
 };
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -44,12 +45,12 @@ struct Sent {
 const MAX_READ: usize = 4 * 1024;
 /// How often a text may be encoded: a form in JSON in base64.
 const MAX_ENCODINGS: usize = 3;
-/// Nothing of a longer text is shown.
+/// Of a longer text no more than the beginning is shown.
 const MAX_TEXT: usize = 64 * 1024;
 /// How many bytes are looked at for one message, in all its encodings. Nothing is shown of what is left
 /// then: neither time nor memory depend on what a server sends.
 const MAX_WORK: usize = 1024 * 1024;
-/// Of longer errors the codes alone are left.
+/// Of longer errors their codes and the beginnings of their messages are left.
 const MAX_ERRORS: usize = 1024 * 1024;
 /// A shorter secret may stand in any word by chance. Where it is a word of its own, nothing is shown.
 const MIN_REMOVED: usize = 4;
@@ -168,13 +169,17 @@ impl RequestSecrets {
     }
 
     /// Each JSON-RPC error of one message without the secrets in its strings, and otherwise as it is;
-    /// `None` for one that holds none. Long errors are left with their codes alone.
+    /// `None` for one that holds none. Of a long string the beginning is left, and of long errors
+    /// no more than the code and the message.
     pub fn remove_from_errors(&self, errors: &[&str]) -> Vec<Option<String>> {
-        if errors.iter().map(|error| error.len()).sum::<usize>() > MAX_ERRORS {
-            return errors.iter().map(|error| Some(code_alone(error))).collect();
-        }
         let secrets = self.values();
         let mut search = Search::new(&secrets);
+        if errors.iter().map(|error| error.len()).sum::<usize>() > MAX_ERRORS {
+            return errors
+                .iter()
+                .map(|error| Some(code_and_message(error, &mut search)))
+                .collect();
+        }
         errors
             .iter()
             .map(|error| search.clean_json(error))
@@ -317,15 +322,44 @@ fn add_members(answer: &Value, secrets: &mut Secrets, most: usize) {
     }
 }
 
-/// A JSON-RPC error that says no more than its code.
-fn code_alone(error: &str) -> String {
+/// A JSON-RPC error that says no more than its code and the beginning of its message.
+fn code_and_message(error: &str, search: &mut Search) -> String {
     #[derive(serde::Deserialize)]
     struct Code {
         code: i64,
     }
+    #[derive(serde::Deserialize)]
+    struct Message {
+        message: Beginning,
+    }
     const INTERNAL_ERROR: i64 = -32603;
     let code = serde_json::from_str::<Code>(error).map_or(INTERNAL_ERROR, |error| error.code);
-    format!(r#"{{"code":{code},"message":"{REMOVED}"}}"#)
+    let message = serde_json::from_str::<Message>(error).map(|error| error.message.0);
+    let message = message.map_or_else(|_| REMOVED.into(), |text| search.clean_beginning(&text));
+    format!(r#"{{"code":{code},"message":{}}}"#, Value::from(message))
+}
+
+/// The first [`MAX_READ`] characters of a JSON string. The rest of it is not copied.
+struct Beginning(String);
+
+impl<'de> Deserialize<'de> for Beginning {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Cut;
+
+        impl Visitor<'_> for Cut {
+            type Value = Beginning;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Beginning, E> {
+                Ok(Beginning(text.chars().take(MAX_READ).collect()))
+            }
+        }
+
+        deserializer.deserialize_str(Cut)
+    }
 }
 
 /// White space of any kind as spaces, and nothing that does not show.

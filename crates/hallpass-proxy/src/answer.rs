@@ -16,7 +16,7 @@ use hallpass_mcp::{
 };
 
 use crate::{
-    answer_budget::{Meter, Permits},
+    answer_budget::{FREE_BYTES, Meter},
     request_error::ProxyRequestError,
     response_reader::DRAIN_TIMEOUT,
     shared::Shared,
@@ -25,8 +25,8 @@ use crate::{
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of a body is read for the words in it.
-const MAX_ERROR_BODY: usize = 64 * 1024;
+/// How much of a body is read for the words in it, without a permit.
+const MAX_ERROR_BODY: usize = FREE_BYTES;
 
 impl Shared {
     /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
@@ -41,11 +41,9 @@ impl Shared {
         let body = match response.content() {
             Content::Events => return Err(status.into()),
             Content::Json => {
-                let body = response.read_when(self.max_message_bytes(), |context, held| {
-                    meter.poll_more(context, held)
-                });
-                let read = self.within(REFUSAL_TIMEOUT, body);
-                read.await.and_then(Result::ok).unwrap_or_default()
+                let max = self.max_message_bytes();
+                let body = meter.read_within(REFUSAL_TIMEOUT, response, max).await;
+                body.unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
                 return Err(status.with_body(&self.start_of(response).await).into());
@@ -71,17 +69,19 @@ impl Shared {
             .unwrap_or_default()
     }
 
-    /// The answer to `opening` in a response of either kind. An error is one, whatever its id.
+    /// The answer to `opening` in a response of either kind. An error is one, whatever its id. It is kept
+    /// with the connection without a permit: there is one connection, and it is one message.
     pub(crate) async fn answer_to(
         &self,
         opening: &Message,
         response: Response,
     ) -> Result<Message, ProxyRequestError> {
         let source = InvalidMessage::new(&response);
+        let mut meter = self.answers.meter();
         let mut events = match response.content() {
             Content::Events => response.events(self.max_message_bytes()),
             Content::Json => {
-                let body = response.read(self.max_message_bytes()).await?;
+                let body = meter.read(response, self.max_message_bytes()).await?;
                 return match opening_answer(opening, body, &source)? {
                     OpeningAnswer::Complete(message) => Ok(message),
                     OpeningAnswer::Other(_, error) => Err(error),
@@ -92,12 +92,13 @@ impl Shared {
             }
         };
         let mut complaint = None;
-        while let Some(event) = events.next().await {
+        while let Some(event) = meter.next_event(&mut events).await {
             let data = event?.data.unwrap_or_default();
             if data.is_empty() {
                 continue;
             }
-            let answer = self.opening_answer_in(opening, data.into(), &source, &mut complaint);
+            let data = data.into();
+            let answer = self.opening_answer_in(opening, data, &source, &mut meter, &mut complaint);
             if let Some(answer) = answer.await? {
                 self.drain(events);
                 return Ok(answer);
@@ -107,7 +108,7 @@ impl Shared {
     }
 
     /// Reads what comes after the answer of an opening, so that its connection can be used again. A stream
-    /// that does not end soon is closed.
+    /// that does not end soon, or has a large event, is closed.
     fn drain(&self, mut events: EventStream) {
         let clock = Arc::clone(&self.clock);
         self.spawn(async move {
@@ -132,9 +133,11 @@ impl Shared {
         stream: &mut SseConnection,
     ) -> Result<Message, ProxyRequestError> {
         let source = stream.source().clone();
+        let mut meter = self.answers.meter();
         let mut complaint = None;
-        while let Some(data) = stream.next().await {
-            let answer = self.opening_answer_in(opening, data?.into(), &source, &mut complaint);
+        while let Some(data) = meter.next_message(stream).await {
+            let data = data?.into();
+            let answer = self.opening_answer_in(opening, data, &source, &mut meter, &mut complaint);
             match answer.await? {
                 Some(answer) if answer.is_error() => {
                     return Err(ProxyRequestError::answer(about(answer, opening)));
@@ -153,15 +156,17 @@ impl Shared {
         opening: &Message,
         data: Bytes,
         source: &InvalidMessage,
+        meter: &mut Meter,
         complaint: &mut Option<ProxyRequestError>,
     ) -> Result<Option<Message>, ProxyRequestError> {
+        let permits = meter.take();
         let (message, error) = match opening_answer(opening, data, source)? {
             OpeningAnswer::Complete(answer) => return Ok(Some(answer)),
             OpeningAnswer::Other(message, error) => (message, error),
         };
         complaint.get_or_insert(error);
         if let Some(message) = message {
-            self.deliver(&message, Permits::default()).await;
+            self.deliver(&message, permits).await;
         }
         Ok(None)
     }

@@ -5,19 +5,32 @@
 //! the network only as far as this budget allows; then it waits, and the server with it. Each answer may
 //! hold a little without asking. Beyond that it takes blocks of the budget, and when there are none left
 //! one answer at a time may grow without them. That one waits for no other, so two answers that are
-//! half read never wait for each other. No answer takes all blocks, which leaves some to those of middle size.
+//! half read never wait for each other. It has to go on while others wait for it: one that stalls is an
+//! error. No answer takes all blocks, which leaves some to those of middle size.
 //! All of it is given back when the host has taken the message.
 
 use std::{
-    sync::Arc,
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
+use bytes::Bytes;
+use hallpass_core::{Clock, Remedy};
+use hallpass_mcp::{Error, Event, EventStream, Response, SseConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::ReusableBoxFuture;
+use tokio_util::sync::{CancellationToken, ReusableBoxFuture};
+
+use crate::request_error::ProxyRequestError;
 
 /// What an answer may hold without asking.
-const FREE_BYTES: usize = 16 * 1024;
+pub(crate) const FREE_BYTES: usize = 16 * 1024;
 
 /// What one block of the budget is for.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -26,12 +39,47 @@ const BLOCK_BYTES: usize = 64 * 1024;
 const MAX_BLOCKS: usize = 128;
 const MAX_BLOCKS_OF_ONE: usize = MAX_BLOCKS / 4;
 
+/// How much of the answer that grows without blocks has to come in this time, while others wait for it.
+const MIN_PROGRESS: usize = 16 * 1024;
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// That it did not.
+pub(crate) const STALLED: &str = "the server sent less than 16 KiB of its answer in 30 s while other large answers waited for its end";
+
 /// The budget of all answers.
 #[derive(Debug, Clone)]
 pub(crate) struct AnswerBudget {
+    clock: Arc<dyn Clock>,
     blocks: Arc<Semaphore>,
     /// For the one answer that may grow without blocks.
     unbounded: Arc<Semaphore>,
+    /// That answer, while it is read.
+    growing: Arc<Mutex<Weak<Progress>>>,
+}
+
+/// How far the answers of one meter have been read.
+#[derive(Debug, Default)]
+struct Progress {
+    bytes: AtomicUsize,
+    /// It brings too little while others wait.
+    stalled: CancellationToken,
+}
+
+/// Why an answer was not read to its end.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    Failed(Error),
+    /// It brought too little while others waited: [`STALLED`].
+    Stalled,
+}
+
+impl From<ReadError> for ProxyRequestError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Failed(error) => error.into(),
+            ReadError::Stalled => Self::new(Remedy::Retry, STALLED),
+        }
+    }
 }
 
 /// What a message takes of the budget.
@@ -46,14 +94,19 @@ pub(crate) struct Permits {
 pub(crate) struct Meter {
     budget: AnswerBudget,
     permits: Permits,
+    /// How much of the message there was last.
+    held: usize,
+    progress: Arc<Progress>,
     waiting: Option<ReusableBoxFuture<'static, Permits>>,
 }
 
 impl AnswerBudget {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
+            clock,
             blocks: Arc::new(Semaphore::new(MAX_BLOCKS)),
             unbounded: Arc::new(Semaphore::new(1)),
+            growing: Arc::default(),
         }
     }
 
@@ -61,24 +114,54 @@ impl AnswerBudget {
         Meter {
             budget: self.clone(),
             permits: Permits::default(),
+            held: 0,
+            progress: Arc::default(),
             waiting: None,
         }
     }
 
     /// A block, if the answer may have one and one is left, or the right to grow without them.
     async fn acquire(self, may_take_block: bool) -> Permits {
+        let (blocks, unbounded) = (self.blocks.clone(), self.unbounded.clone());
         // The semaphores are never closed.
         tokio::select! {
             biased;
-            block = self.blocks.acquire_owned(), if may_take_block => Permits {
+            block = blocks.acquire_owned(), if may_take_block => Permits {
                 blocks: block.ok(),
                 unbounded: None,
             },
-            unbounded = self.unbounded.acquire_owned() => Permits {
+            unbounded = unbounded.acquire_owned() => Permits {
                 blocks: None,
                 unbounded: unbounded.ok(),
             },
+            never = self.end_stalled() => match never {},
         }
+    }
+
+    /// Ends the answer that grows without blocks, whenever that brings too little.
+    async fn end_stalled(&self) -> Infallible {
+        loop {
+            let before = self.growing().clone();
+            let bytes = before.upgrade().map(|it| it.bytes());
+            self.clock.sleep(PROGRESS_TIMEOUT).await;
+            let now = self.growing();
+            if let (Some(bytes), Some(growing)) = (bytes, now.upgrade())
+                && now.ptr_eq(&before)
+                && growing.bytes().wrapping_sub(bytes) < MIN_PROGRESS
+            {
+                growing.stalled.cancel();
+            }
+        }
+    }
+
+    fn growing(&self) -> MutexGuard<'_, Weak<Progress>> {
+        self.growing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -107,8 +190,93 @@ impl Permits {
 }
 
 impl Meter {
+    /// The whole body of `response`, of at most `max` bytes.
+    pub(crate) async fn read(
+        &mut self,
+        response: Response,
+        max: usize,
+    ) -> Result<Bytes, ReadError> {
+        let stalled = self.progress.stalled.clone();
+        let read = response.read_when(max, |context, held| self.poll_more(context, held));
+        let read = stalled.run_until_cancelled_owned(read).await;
+        read.map_or(Err(ReadError::Stalled), |read| {
+            read.map_err(ReadError::Failed)
+        })
+    }
+
+    /// The same, if the server takes no longer than `limit` for it, or for what follows each wait for the
+    /// budget. That wait does not count.
+    pub(crate) async fn read_within(
+        &mut self,
+        limit: Duration,
+        response: Response,
+        max: usize,
+    ) -> Option<Bytes> {
+        let clock = Arc::clone(&self.budget.clock);
+        let is_waiting = AtomicBool::new(false);
+        let mut read = pin!(response.read_when(max, |context, held| {
+            let more = self.poll_more(context, held);
+            is_waiting.store(more.is_pending(), Ordering::Relaxed);
+            more
+        }));
+        let mut timer = None;
+        poll_fn(|context| {
+            if let Poll::Ready(read) = read.as_mut().poll(context) {
+                return Poll::Ready(read.ok());
+            }
+            if is_waiting.load(Ordering::Relaxed) {
+                timer = None;
+                return Poll::Pending;
+            }
+            let timer = timer.get_or_insert_with(|| clock.sleep(limit));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+
+    /// The next event; `None` at the end.
+    pub(crate) async fn next_event(
+        &mut self,
+        events: &mut EventStream,
+    ) -> Option<Result<Event, ReadError>> {
+        self.next(|context, meter| {
+            events.poll_next_when(context, |context, held| meter.poll_more(context, held))
+        })
+        .await
+    }
+
+    /// The next message on the stream of HTTP+SSE; `None` at the end.
+    pub(crate) async fn next_message(
+        &mut self,
+        stream: &mut SseConnection,
+    ) -> Option<Result<String, ReadError>> {
+        self.next(|context, meter| {
+            stream.poll_next_when(context, |context, held| meter.poll_more(context, held))
+        })
+        .await
+    }
+
+    async fn next<T>(
+        &mut self,
+        mut poll: impl FnMut(&mut Context<'_>, &mut Self) -> Poll<Option<Result<T, Error>>>,
+    ) -> Option<Result<T, ReadError>> {
+        let stalled = self.progress.stalled.clone();
+        let next = poll_fn(|context| poll(context, self));
+        match stalled.run_until_cancelled_owned(next).await {
+            Some(next) => next.map(|next| next.map_err(ReadError::Failed)),
+            None => Some(Err(ReadError::Stalled)),
+        }
+    }
+
     /// Ready when more may be read of a message of which `held` bytes are there.
-    pub(crate) fn poll_more(&mut self, context: &mut Context<'_>, held: usize) -> Poll<()> {
+    fn poll_more(&mut self, context: &mut Context<'_>, held: usize) -> Poll<()> {
+        if held < self.held {
+            // Another message has begun: what came before it was none, and is gone.
+            drop(self.take());
+        }
+        let more = held - self.held;
+        self.progress.bytes.fetch_add(more, Ordering::Relaxed);
+        self.held = held;
         while held > FREE_BYTES.saturating_add(self.permits.bytes()) {
             let may_take_block = self.permits.blocks() < MAX_BLOCKS_OF_ONE;
             let budget = &self.budget;
@@ -118,6 +286,9 @@ impl Meter {
             let permits = ready!(waiting.poll(context));
             self.waiting = None;
             self.permits.add(permits);
+            if self.permits.unbounded.is_some() {
+                *self.budget.growing() = Arc::downgrade(&self.progress);
+            }
         }
         Poll::Ready(())
     }
@@ -125,12 +296,19 @@ impl Meter {
     /// What the message takes that has been read. The next one begins with nothing.
     pub(crate) fn take(&mut self) -> Permits {
         self.waiting = None;
+        if self.permits.unbounded.is_some() {
+            // It is read no more: from here on it waits for the host.
+            *self.budget.growing() = Weak::new();
+        }
+        self.held = 0;
         std::mem::take(&mut self.permits)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hallpass_testkit::FakeClock;
+
     use super::*;
 
     /// An answer that grows without end.
@@ -164,12 +342,16 @@ mod tests {
         }
     }
 
+    fn budget() -> AnswerBudget {
+        AnswerBudget::new(Arc::new(FakeClock::default()))
+    }
+
     const MANY: usize = 4 * MAX_BLOCKS;
     const MOST: usize = MAX_BLOCKS_OF_ONE + 1;
 
     #[test]
     fn one_answer_grows_without_blocks_and_the_others_wait() {
-        let budget = AnswerBudget::new();
+        let budget = budget();
         let mut answers: Vec<_> = (0..6).map(|_| Answer::new(&budget)).collect();
         let read: Vec<_> = answers.iter_mut().map(|it| it.read(MANY)).collect();
         // The first goes on without blocks, and leaves its own to another. The last one has none.
@@ -189,7 +371,7 @@ mod tests {
 
     #[test]
     fn answer_that_is_dropped_gives_its_permits_back() {
-        let budget = AnswerBudget::new();
+        let budget = budget();
         let mut answers: Vec<_> = (0..6).map(|_| Answer::new(&budget)).collect();
         for answer in &mut answers {
             answer.read(MANY);
@@ -206,7 +388,7 @@ mod tests {
 
     #[test]
     fn small_answer_is_read_while_large_ones_hold_everything() {
-        let budget = AnswerBudget::new();
+        let budget = budget();
         let mut large: Vec<_> = (0..6).map(|_| Answer::new(&budget)).collect();
         for answer in &mut large {
             answer.read(MANY);
@@ -215,5 +397,57 @@ mod tests {
         let mut more = |held| budget.meter().poll_more(&mut context, held).is_ready();
         assert!(more(FREE_BYTES));
         assert!(!more(FREE_BYTES + 1));
+    }
+
+    /// An answer that grows without blocks, and one that waits for it.
+    fn growing_and_waiting(clock: &FakeClock) -> [Answer; 2] {
+        let budget = AnswerBudget::new(Arc::new(clock.clone()));
+        let mut answers = [Answer::new(&budget), Answer::new(&budget)];
+        assert_eq!(answers[0].read(MANY), MANY);
+        assert_eq!(answers[1].read(MANY), MOST);
+        answers
+    }
+
+    #[test]
+    fn answer_that_stalls_while_another_waits_is_ended() {
+        let clock = FakeClock::default();
+        let [growing, mut waiting] = growing_and_waiting(&clock);
+        clock.advance(PROGRESS_TIMEOUT / 2);
+        assert_eq!(waiting.read(MANY), 0);
+        assert!(!growing.meter.progress.stalled.is_cancelled());
+        clock.advance(PROGRESS_TIMEOUT / 2);
+        assert_eq!(waiting.read(MANY), 0);
+        assert!(growing.meter.progress.stalled.is_cancelled());
+        drop(growing);
+        assert_eq!(waiting.read(MANY), MANY);
+    }
+
+    #[test]
+    fn answer_that_goes_on_and_message_that_is_read_are_not_ended() {
+        let clock = FakeClock::default();
+        let [mut growing, mut waiting] = growing_and_waiting(&clock);
+        for _ in 0..10 {
+            assert_eq!(growing.read(1), 1);
+            clock.advance(PROGRESS_TIMEOUT);
+            assert_eq!(waiting.read(MANY), 0);
+        }
+        // The message waits for the host.
+        let _message = growing.take();
+        for _ in 0..10 {
+            clock.advance(PROGRESS_TIMEOUT);
+            assert_eq!(waiting.read(MANY), 0);
+        }
+        assert!(!growing.meter.progress.stalled.is_cancelled());
+    }
+
+    #[test]
+    fn event_that_is_skipped_gives_its_permits_back() {
+        let budget = budget();
+        let mut answer = Answer::new(&budget);
+        answer.read(MOST);
+        assert!(budget.blocks.available_permits() < MAX_BLOCKS);
+        answer.held = 0;
+        answer.read(1);
+        assert_eq!(budget.blocks.available_permits(), MAX_BLOCKS);
     }
 }

@@ -14,7 +14,7 @@ use hallpass_mcp::{
     protocol_version::{STATELESS, WITH_BATCHES},
 };
 
-use crate::{http_sse::SseSession, placeholder::ListKind, request_error::ProxyRequestError};
+use crate::{placeholder::ListKind, request_error::ProxyRequestError, sse_session::SseSession};
 
 /// What the server agreed to when it was opened. One without a number is for requests that say for
 /// themselves what they are.

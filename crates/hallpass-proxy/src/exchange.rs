@@ -15,14 +15,15 @@ use http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
+    answer_budget::{ReadError, STALLED},
     connection::{Connection, ConnectionState},
-    http_sse::SseSession,
     listening::NO_STREAM,
     placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     response_reader::{ResponseReader, StreamEnd},
     routing,
     shared::Shared,
+    sse_session::SseSession,
 };
 
 /// How often a request is sent that the server can't have seen, or that may be repeated.
@@ -221,9 +222,7 @@ impl Exchange<'_> {
             }
             Content::Json => {
                 let max = self.shared.max_message_bytes();
-                let body =
-                    response.read_when(max, |context, held| reader.meter.poll_more(context, held));
-                let body = match body.await {
+                let body = match reader.meter.read(response, max).await {
                     Ok(body) => body,
                     Err(error) => return FailedAttempt::from_read(error).map(Outcome::Failed),
                 };
@@ -347,8 +346,11 @@ impl Exchange<'_> {
         loop {
             let broken = match end {
                 StreamEnd::Answered => return Ok(None),
-                StreamEnd::Failed(error @ Error::EventTooLarge(_)) => return Err(error.into()),
-                StreamEnd::Failed(error) => Some(error),
+                StreamEnd::Failed(ReadError::Failed(error @ Error::EventTooLarge(_))) => {
+                    return Err(error.into());
+                }
+                StreamEnd::Failed(ReadError::Failed(error)) => Some(error),
+                StreamEnd::Failed(ReadError::Stalled) => return Ok(Some(FailedAttempt::stalled())),
                 StreamEnd::Closed => None,
             };
             stream.ended(clock.monotonic());
@@ -356,7 +358,7 @@ impl Exchange<'_> {
             let (Some(after), Some(pause)) = (after, stream.delay(clock.monotonic())) else {
                 return match broken {
                     _ if stream.had_no_message() => Ok(Some(FailedAttempt::no_message())),
-                    Some(error) => FailedAttempt::from_read(error).map(Some),
+                    Some(error) => FailedAttempt::from_error(error).map(Some),
                     None => Ok(Some(FailedAttempt::stream_ended())),
                 };
             };
@@ -379,7 +381,7 @@ impl Exchange<'_> {
                     error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
                         return Err(error.into());
                     }
-                    error => StreamEnd::Failed(error),
+                    error => StreamEnd::Failed(ReadError::Failed(error)),
                 },
             };
         }
@@ -476,7 +478,14 @@ impl FailedAttempt {
         }
     }
 
-    fn from_read(error: Error) -> Result<Self, ProxyRequestError> {
+    fn from_read(error: ReadError) -> Result<Self, ProxyRequestError> {
+        match error {
+            ReadError::Failed(error) => Self::from_error(error),
+            ReadError::Stalled => Ok(Self::stalled()),
+        }
+    }
+
+    fn from_error(error: Error) -> Result<Self, ProxyRequestError> {
         if error.remedy() != Remedy::Retry {
             return Err(error.into());
         }
@@ -485,6 +494,14 @@ impl FailedAttempt {
             not_sent: false,
             would_repeat: false,
         })
+    }
+
+    fn stalled() -> Self {
+        Self {
+            text: STALLED.to_owned(),
+            not_sent: false,
+            would_repeat: true,
+        }
     }
 
     fn stream_ended() -> Self {

@@ -1,56 +1,14 @@
 //! Servers of HTTP+SSE (MCP 2024-11-05): the event stream is the session, and every answer comes on it.
 
-use std::{
-    future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use hallpass_core::Remedy;
-use hallpass_mcp::{AuthorizedEndpoint, Interactivity, SseConnection, Unanswered};
-use tokio_util::sync::CancellationToken;
-use url::Url;
+use hallpass_mcp::{AuthorizedEndpoint, Interactivity, SseConnection, jsonrpc::Message};
 
 use crate::{
     connection::Connection, request_error::ProxyRequestError, response_reader::ResponseReader,
-    routing, shared::Shared,
+    routing, shared::Shared, sse_session::SseSession,
 };
-use hallpass_mcp::jsonrpc::Message;
-
-/// One event stream.
-#[derive(Debug)]
-pub(crate) struct SseSession {
-    /// Where messages are posted to.
-    pub(crate) endpoint: Url,
-    /// The stream, until a task reads it.
-    stream: Mutex<Option<SseConnection>>,
-    /// Ends when the stream does, or when it is not wanted any more.
-    pub(crate) ended: CancellationToken,
-    /// Why it can't go on, where that is worth telling.
-    failure: Mutex<Option<ProxyRequestError>>,
-}
-
-impl SseSession {
-    fn new(endpoint: Url) -> Self {
-        Self {
-            endpoint,
-            stream: Mutex::default(),
-            ended: CancellationToken::new(),
-            failure: Mutex::default(),
-        }
-    }
-
-    fn take(&self) -> Option<SseConnection> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        stream.take()
-    }
-
-    /// Why a request with this method is not answered any more.
-    pub(crate) fn unanswered(&self, method: &str) -> ProxyRequestError {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let failure = failure.clone();
-        failure.unwrap_or_else(|| Unanswered::stream_ended(method).into())
-    }
-}
 
 impl Shared {
     /// Initializes the server over an open stream.
@@ -76,12 +34,7 @@ impl Shared {
         let part = answer.single();
         connection.version = part.and_then(|part| part.text_at(&["protocolVersion"]));
         connection.answer = Some(answer);
-        let mut kept = session
-            .stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(stream);
-        drop(kept);
+        session.put(stream);
         Ok(connection)
     }
 
@@ -112,23 +65,14 @@ impl Shared {
     ) {
         let source = stream.source().clone();
         let mut reader = ResponseReader::new(self, connection, None);
-        loop {
-            let meter = &mut reader.meter;
-            let next = poll_fn(|context| {
-                stream.poll_next_when(context, |context, held| meter.poll_more(context, held))
-            });
-            let Some(data) = next.await else { return };
+        while let Some(data) = reader.meter.next_message(&mut stream).await {
             match data {
                 Ok(data) => reader.take(data.into(), &source).await,
                 Err(error) => {
-                    tracing::debug!("the event stream broke off: {error}");
+                    tracing::debug!("the event stream broke off: {error:?}");
                     let failure = ProxyRequestError::from(error);
                     if failure.remedy() != Remedy::Retry {
-                        let mut kept = session
-                            .failure
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner);
-                        *kept = Some(failure);
+                        session.fail(failure);
                     }
                     return;
                 }

@@ -57,6 +57,8 @@ mod routing;
 mod server;
 mod session;
 mod shared;
+mod sse_session;
+mod tool_headers;
 
 pub use capability_cache::{CapabilityCache, NoCache};
 pub use error::ProxyError;

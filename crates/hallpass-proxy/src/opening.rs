@@ -85,6 +85,7 @@ impl Shared {
         };
         if let Some(answer) = error.own_answer() {
             self.close(generation);
+            // An error is kept up to 64 KiB.
             self.deliver(answer, Permits::default()).await;
             return;
         }
@@ -120,6 +121,7 @@ impl Shared {
     async fn pass_answer(&self, id: &Id, connection: &Connection) {
         match &connection.answer {
             Some(answer) => {
+                // It is kept with the connection, and takes no more here.
                 self.deliver(answer, Permits::default()).await;
             }
             None => self.respond(id, b"{}").await,

@@ -8,13 +8,14 @@ use hallpass_mcp::{
     jsonrpc::{Id, Kind, Message},
     with_causes,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const PROXY_ERROR: i32 = -32000;
 
-/// How large an error of the server is kept whole.
+/// How large an error of the server is kept whole, and how much of its message otherwise.
 const MAX_KEPT_ERROR: usize = 64 * 1024;
+const MAX_BEGINNING_CHARS: usize = 4 * 1024;
 
 /// How the program words advice: it has an option for each setting.
 pub(crate) type HintText = dyn Fn(&Hint) -> String + Send + Sync;
@@ -109,7 +110,7 @@ impl ProxyRequestError {
     }
 }
 
-/// The same error with its code and its message alone, if those are short.
+/// The same error with its code and its message alone; of a long message the beginning.
 fn without_data(answer: &Message) -> Option<Message> {
     let part = answer.single()?;
     let Kind::Response { id, .. } = &part.kind else {
@@ -117,9 +118,12 @@ fn without_data(answer: &Message) -> Option<Message> {
     };
     let id = id.as_ref().map_or("null".to_owned(), Id::to_string);
     let code = part.raw_at(&["code"])?;
-    let message = part.raw_at(&["message"]);
-    let message = message.filter(|message| message.len() <= MAX_KEPT_ERROR);
-    let message = message.unwrap_or(r#""the server's own message is too large""#);
+    let mut message = part.raw_at(&["message"])?.to_owned();
+    if message.len() > MAX_KEPT_ERROR {
+        let text = part.text_at(&["message"]).unwrap_or_default();
+        let beginning: String = text.chars().take(MAX_BEGINNING_CHARS).collect();
+        message = Value::from(beginning + "…").to_string();
+    }
     let error =
         format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{message}}}}}"#);
     Message::parse(error.into()).ok()
@@ -151,9 +155,11 @@ mod tests {
             kept(&format!(r#"{{"code":-1,"message":"no","data":"{large}"}}"#)),
             r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"no"}}"#
         );
-        assert_eq!(
-            kept(&format!(r#"{{"code":-1,"message":"{large}"}}"#)),
-            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-1,"message":"the server's own message is too large"}}"#
+        let beginning = kept(&format!(r#"{{"code":-1,"message":"{large}"}}"#));
+        assert!(beginning.len() < MAX_KEPT_ERROR, "{}", beginning.len());
+        assert!(
+            beginning.contains(r#""message":"xxxxxxxxxx"#),
+            "{beginning:.100}"
         );
         assert!(kept(r#"{"code":-1,"message":"no","data":1}"#).contains("data"));
     }

@@ -1,16 +1,19 @@
 //! From the server's answers to messages.
 
-use std::{future::poll_fn, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_mcp::{
-    Error, InvalidMessage, Reconnection, RequestRefusal, Response,
+    InvalidMessage, Reconnection, RequestRefusal, Response,
     jsonrpc::{Id, Kind, Malformed, Message},
 };
 
 use crate::{
-    answer_budget::Meter, connection::Connection, placeholder::ListKind,
-    request_error::ProxyRequestError, shared::Shared,
+    answer_budget::{Meter, ReadError},
+    connection::Connection,
+    placeholder::ListKind,
+    request_error::ProxyRequestError,
+    shared::Shared,
 };
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
@@ -24,8 +27,8 @@ pub(crate) enum StreamEnd {
     Answered,
     /// The server has ended it.
     Closed,
-    /// It broke off.
-    Failed(Error),
+    /// It broke off, or was not read to its end.
+    Failed(ReadError),
 }
 
 /// Passes the server's messages on as they come.
@@ -208,16 +211,20 @@ impl<'a> ResponseReader<'a> {
         response: Response,
         stream: &mut Reconnection,
     ) -> StreamEnd {
+        let end = self.read_events(response, stream).await;
+        if self.refused.is_none() {
+            // Of an event that broke off.
+            drop(self.meter.take());
+        }
+        end
+    }
+
+    async fn read_events(&mut self, response: Response, stream: &mut Reconnection) -> StreamEnd {
         let source = InvalidMessage::new(&response);
         let mut events = response.events(self.shared.max_message_bytes());
-        // Of an event that broke off on the stream before.
-        drop(self.meter.take());
         loop {
             let is_done = self.is_done();
-            let meter = &mut self.meter;
-            let next = poll_fn(|context| {
-                events.poll_next_when(context, |context, held| meter.poll_more(context, held))
-            });
+            let next = self.meter.next_event(&mut events);
             let next = if is_done {
                 match self.shared.within(DRAIN_TIMEOUT, next).await {
                     Some(Some(Ok(event))) => Some(Ok(event)),
@@ -234,8 +241,6 @@ impl<'a> ResponseReader<'a> {
             if stream.received(&event) {
                 let data = event.data.unwrap_or_default();
                 self.take(data.into(), &source).await;
-            } else {
-                drop(self.meter.take());
             }
             if self.refused.is_some() {
                 return StreamEnd::Answered;

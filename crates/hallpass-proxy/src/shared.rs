@@ -30,7 +30,7 @@ use crate::{
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
     request_error::{HintText, ProxyRequestError},
-    routing::ToolHeaders,
+    tool_headers::ToolHeaders,
 };
 
 pub(crate) struct Shared {
@@ -82,6 +82,7 @@ impl Shared {
         Self {
             configured,
             endpoint: Mutex::default(),
+            answers: AnswerBudget::new(Arc::clone(&clock)),
             clock,
             cache,
             sign_in_hint,
@@ -89,7 +90,6 @@ impl Shared {
             is_interactive,
             outbox,
             tools: ToolHeaders::default(),
-            answers: AnswerBudget::new(),
             state: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
             is_http_sse: AtomicBool::new(false),

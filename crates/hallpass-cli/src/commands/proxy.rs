@@ -61,9 +61,15 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
              configuration; Ctrl-C ends it"
         ));
     }
-    let (input, output, written) = stdio::open()?;
+    let (input, output, written) = stdio::open(program.output.clone())?;
     let mut stopped = None;
-    let stop = async { stopped = Some(program.stopping().await) };
+    let stop = async {
+        tokio::select! {
+            stopping = program.stopping() => stopped = Some(stopping),
+            // The host reads no more, or the output can't be written.
+            () = written.closed() => {}
+        }
+    };
     let ended = tokio::select! {
         ended = served.serve_until(input, output, stop) => ended,
         () = configured => Ok(()),

@@ -1,6 +1,6 @@
 //! `hallpass proxy` as a host runs it: a process each, and one folder for them all.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use hallpass_testkit::{Endpoint, LeakCheck, ReuseCounts};
 use rmcp::{
@@ -39,7 +39,7 @@ impl Host {
         let arguments = [&["proxy", url], options].concat();
         let mut child = fixture
             .command(&arguments)
-            .stdin(std::process::Stdio::piped())
+            .stdin(Stdio::piped())
             .env("BROWSER", browser(fixture))
             .spawn()
             .unwrap();
@@ -360,4 +360,42 @@ async fn invalid_command_line_fails_at_once() {
         let ended = fixture.run(&wrong).await.expect(2);
         assert_eq!(ended.stdout, "", "{wrong:?}");
     }
+}
+
+/// How `hallpass proxy` ends that can't write its answer, and what it says. Its input stays open.
+async fn ended_with_output(output: impl Into<Stdio>) -> (Option<i32>, String) {
+    let fixture = Fixture::new().await;
+    let mut command = fixture.command(&["proxy", &fixture.url()]);
+    command.stdin(Stdio::piped()).stdout(output);
+    let mut child = command.spawn().unwrap();
+    let mut says = child.stdin.take().unwrap();
+    let opening = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
+    says.write_all(format!("{opening}\n").as_bytes())
+        .await
+        .unwrap();
+    let ended = timeout(SOON, child.wait_with_output());
+    let ended = ended.await.unwrap().unwrap();
+    drop(says);
+    (
+        ended.status.code(),
+        String::from_utf8(ended.stderr).unwrap(),
+    )
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn output_of_a_proxy_that_cannot_be_written_is_an_error() {
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let (code, stderr) = ended_with_output(full).await;
+    assert_eq!(code, Some(1), "{stderr}");
+    let expected = "error: standard output can't be written\n  because: No space";
+    assert!(stderr.contains(expected), "{stderr}");
+}
+
+#[tokio::test]
+async fn host_that_reads_no_more_ends_its_proxy() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, stderr) = ended_with_output(writer).await;
+    assert_eq!(code, Some(0), "{stderr}");
 }

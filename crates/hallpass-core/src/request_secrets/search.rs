@@ -1,8 +1,10 @@
 //! The search for the secrets of a request in the texts of one message.
 
+use serde_json::Value;
+
 use super::{
-    ERROR_MEMBERS, MAX_ENCODINGS, MAX_TEXT, MAX_WORK, MIN_CUT, MIN_IN_WORD, MIN_REMOVED, REMOVED,
-    Secrets, decoding::Decoded, without,
+    ERROR_MEMBERS, MAX_ENCODINGS, MAX_READ, MAX_TEXT, MAX_WORK, MIN_CUT, MIN_IN_WORD, MIN_REMOVED,
+    REMOVED, Secrets, decoding::Decoded, without,
 };
 
 pub(super) struct Search {
@@ -91,7 +93,7 @@ impl Search {
     fn clean_string(&mut self, quoted: &str, is_name: bool) -> Option<String> {
         let nothing = || Some(format!("\"{REMOVED}\""));
         // What can't be read is not decoded either.
-        if quoted.len() > self.work / 2 {
+        if quoted.len().min(MAX_TEXT) > self.work / 2 {
             return nothing();
         }
         // It may hold the half of a pair of surrogates.
@@ -101,11 +103,25 @@ impl Search {
         if text.is_empty() || is_name && ERROR_MEMBERS.contains(&&*text) {
             return None;
         }
+        if text.len() > MAX_TEXT {
+            let beginning: String = text.chars().take(MAX_READ).collect();
+            return Some(Value::from(self.clean_beginning(&beginning)).to_string());
+        }
         let Some(hidden) = self.find(&text) else {
             return nothing();
         };
         let is_clean = !hidden.contains(&true);
-        (!is_clean).then(|| serde_json::Value::from(without(&text, &hidden)).to_string())
+        (!is_clean).then(|| Value::from(without(&text, &hidden)).to_string())
+    }
+
+    /// What is left of the beginning of a text, and a sign that it goes on.
+    pub(super) fn clean_beginning(&mut self, beginning: &str) -> String {
+        let hidden = self.find(beginning);
+        let mut clean = hidden.map_or_else(String::new, |hidden| without(beginning, &hidden));
+        if !clean.ends_with(REMOVED) {
+            clean.push(REMOVED);
+        }
+        clean
     }
 }
 

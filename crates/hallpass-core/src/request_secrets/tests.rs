@@ -343,26 +343,60 @@ fn hostile_error_ends_soon_and_shows_no_secret() {
 }
 
 #[test]
-fn very_long_error_is_left_with_its_code() {
+fn very_long_error_is_left_with_its_code_and_the_beginning_of_its_message() {
     let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
-    let long = "canary-4711 ".repeat(16 * 1024 * 1024 / 12);
+    let long = format!("no: canary-4711{}", " and so on".repeat(1024 * 1024));
     let many = vec!["canary-4711 ".repeat(64 * 1024 / 12); 512];
-    for error in [
-        json!({ "code": -32001, "message": long }),
-        json!({ "code": -32001, "message": "no", "data": many }),
+    for (error, beginning) in [
+        (
+            json!({ "code": -32001, "message": long }),
+            "no: … and so on and so on",
+        ),
+        (
+            json!({ "code": -32001, "message": "no: canary-4711", "data": many }),
+            "no: …",
+        ),
     ] {
         let clean = clean_error(&secrets, &error.to_string());
-        assert_eq!(clean, r#"{"code":-32001,"message":"…"}"#);
+        assert!(clean.len() < 5000, "{}", clean.len());
+        let clean: Value = serde_json::from_str(&clean).unwrap();
+        assert_eq!(clean["code"], -32001);
+        assert_eq!(clean.as_object().unwrap().len(), 2);
+        let message = clean["message"].as_str().unwrap();
+        assert!(message.starts_with(beginning), "{message:.100}");
+        assert!(message.ends_with('…'), "{message:.100}");
     }
 }
 
 #[test]
-fn long_text_is_not_shown() {
+fn secret_at_the_end_of_a_beginning_is_removed() {
+    let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
+    let cut = |text: &str, before: usize| {
+        let text = "x ".repeat(before / 2) + text + &" y".repeat(MAX_TEXT);
+        let clean = clean_json(&secrets, &json!({ "message": text })).unwrap();
+        clean["message"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("x ")
+            .to_owned()
+    };
+    assert_eq!(cut("canary-4711", MAX_READ - 8), "…");
+    assert_eq!(
+        cut(&STANDARD.encode("Bearer canary-4711"), MAX_READ - 20),
+        "…"
+    );
+}
+
+#[test]
+fn beginning_of_a_long_text_is_shown() {
     let secrets = post(String::new(), &[("authorization", "Bearer canary-4711")]);
     let text = "word ".repeat(MAX_TEXT / 5);
     assert_eq!(clean_json(&secrets, &json!(text)), None);
-    let text = "word ".repeat(MAX_TEXT / 5 + 1);
-    assert_eq!(clean_json(&secrets, &json!(text)), Some(json!("…")));
+    for length in [MAX_TEXT / 5 + 1, 150_000] {
+        let text = "word ".repeat(length);
+        let beginning = text[..MAX_READ].to_owned() + "…";
+        assert_eq!(clean_json(&secrets, &json!(text)), Some(json!(beginning)));
+    }
 }
 
 fn wrapped(text: &str, columns: usize, end: &str) -> String {

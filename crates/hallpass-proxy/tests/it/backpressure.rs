@@ -6,7 +6,7 @@ use hallpass_proxy::{MAX_MESSAGE_BYTES, NoCache};
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
-    fake_server::{FakeServer, Reply, Seen, event, handshake},
+    fake_server::{FakeServer, Reply, Seen, event, handshake, pong},
     host::Host,
 };
 
@@ -164,6 +164,122 @@ async fn small_answer_does_not_wait_for_large_ones_and_a_cancelled_one_makes_roo
     assert_eq!(host.leave().await, [""; 0]);
 }
 
+/// Waits until the proxy has read so many bytes of the server's answers.
+async fn until_read(host: &Host, bytes: usize) {
+    let read = async {
+        while host.bytes_read() < bytes {
+            tokio::task::yield_now().await;
+        }
+    };
+    let soon = Duration::from_secs(60);
+    tokio::time::timeout(soon, read).await.unwrap();
+}
+
+/// What one answer takes of the budget before it needs the place of the one that may grow beyond.
+const SHARE: usize = 2 * MIB + 16 * 1024;
+
+#[tokio::test]
+async fn answer_that_stalls_while_others_wait_is_an_error() {
+    for is_event in [false, true] {
+        let (half_read, clock) = (Gate::new(), FakeClock::default());
+        let middle = half_read.clone();
+        let server = FakeServer::start(move |seen: &Seen| {
+            handshake(seen).unwrap_or_else(|| {
+                let middle = (seen.id() == "1").then_some(&middle);
+                large(seen, is_event, 8 * MIB, middle)
+            })
+        })
+        .await;
+        let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
+        let mut host = host.after_the_handshake().await;
+        host.call(1, "tools/call").await;
+        until_read(&host, 4 * MIB).await;
+        host.call(2, "tools/call").await;
+        until_read(&host, 4 * MIB + SHARE).await;
+        // The first one waits for the server alone, and the second one for the first.
+        Host::wait(&clock, Duration::from_secs(31)).await;
+        let answer = host.hear().await;
+        assert!(
+            answer.contains("\"id\":1,\"error\"")
+                && answer.contains("of its answer in 30 s while other large answers waited")
+                && answer.contains("not known whether the server did what was asked"),
+            "{answer:.500}"
+        );
+        let answer = host.hear().await;
+        assert!(answer.contains("\"id\":2,\"result\""), "{answer:.500}");
+        assert!(answer.len() > 8 * MIB);
+        assert_eq!(host.leave().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn stream_that_broke_off_gives_its_room_back_at_once() {
+    let server = FakeServer::start(|seen: &Seen| {
+        if seen.method == "GET" && seen.header("last-event-id") == Some("1") {
+            return Reply::status(404);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            if seen.id() == "2" {
+                return large(seen, false, 4 * MIB, None);
+            }
+            // It may be resumed in ten minutes.
+            Reply::events("id: 1\nretry: 600000\n\ndata: ")
+                .repeat("x".repeat(PIECE), 4 * MIB / PIECE)
+                .breaks()
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    until_read(&host, 4 * MIB).await;
+    host.call(2, "tools/call").await;
+    assert!(host.hear().await.contains("\"id\":2,"));
+}
+
+#[tokio::test]
+async fn refusal_that_waits_for_room_keeps_the_words_of_the_server() {
+    let (half_read, clock) = (Gate::new(), FakeClock::default());
+    let middle = half_read.clone();
+    let server = FakeServer::start(move |seen: &Seen| {
+        handshake(seen).unwrap_or_else(|| match seen.id().as_str() {
+            // They stop in the middle, with all that there is for large answers.
+            "1" | "2" | "3" | "4" | "5" => large(seen, false, 8 * MIB, Some(&middle)),
+            id => {
+                let data = "x".repeat(PIECE);
+                let error = format!(r#"{{"code":-1,"message":"too much","data":"{data}"}}"#);
+                Reply::status(422)
+                    .header("content-type", "application/json")
+                    .chunk(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+            }
+        })
+    })
+    .await;
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
+    let mut host = host.after_the_handshake().await;
+    host.call(1, "tools/call").await;
+    until_read(&host, 4 * MIB).await;
+    for id in 2..=5 {
+        host.call(id, "tools/call").await;
+        until_read(&host, 4 * MIB + (id as usize - 1) * SHARE).await;
+    }
+    let before = host.bytes_read();
+    host.call(6, "tools/call").await;
+    until_read(&host, before + 16 * 1024).await;
+    Host::wait(&clock, Duration::from_secs(10)).await;
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#)
+        .await;
+    let answer = host.hear().await;
+    assert!(
+        answer.contains("\"id\":6,\"error\"") && answer.contains("too much"),
+        "{answer:.500}"
+    );
+    half_read.open();
+    for _ in [1, 3, 4, 5] {
+        assert!(host.hear().await.len() > 8 * MIB);
+    }
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
 #[tokio::test]
 async fn comments_and_empty_events_take_no_room_of_answers() {
     let server = FakeServer::start(|seen: &Seen| {
@@ -286,4 +402,33 @@ async fn too_large_message_is_refused_under_its_id() {
         "{answer}"
     );
     assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn large_error_keeps_the_beginning_of_its_message() {
+    for status in [200, 400] {
+        let server = FakeServer::start(move |seen: &Seen| {
+            handshake(seen).or_else(|| pong(seen)).unwrap_or_else(|| {
+                let head = format!(
+                    r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-7,"message":"no room left: "#,
+                    seen.id()
+                );
+                Reply::status(status)
+                    .header("content-type", "application/json")
+                    .chunk(head)
+                    .repeat("x".repeat(PIECE), 3 * MIB / PIECE)
+                    .chunk("\"}}")
+            })
+        })
+        .await;
+        let mut host = Host::ready(&server.url).await;
+        host.call(1, "tools/call").await;
+        let answer = host.hear().await;
+        assert!(answer.len() < PIECE, "{}", answer.len());
+        let beginning =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-7,"message":"no room left: xxx"#;
+        assert!(answer.starts_with(beginning), "{answer:.200}");
+        assert!(answer.ends_with("x…\"}}"), "{answer:.200}");
+        assert_eq!(host.leave().await, [""; 0]);
+    }
 }

@@ -1,9 +1,12 @@
 //! Servers of HTTP+SSE (MCP 2024-11-05).
 
-use hallpass_testkit::{Endpoint, McpServer, McpServerOptions, ServerTransport};
+use hallpass_testkit::{Endpoint, Gate, McpServer, McpServerOptions, ServerTransport};
 use serde_json::{Value, json};
 
-use crate::host::Host;
+use crate::{
+    fake_server::{FakeServer, Reply, Seen, event},
+    host::Host,
+};
 
 async fn server(post_status: u16, endpoint: Option<&str>) -> McpServer {
     let mut options = McpServerOptions {
@@ -157,5 +160,54 @@ async fn endpoint_on_another_origin_gets_no_message() {
         "{told}"
     );
     assert_eq!(opened(&server), 0);
+    host.leave().await;
+}
+
+#[tokio::test]
+async fn event_that_is_no_message_takes_no_room_of_answers() {
+    const PIECE: usize = 64 * 1024;
+    let mut opened = 0;
+    let server = FakeServer::start(move |seen: &Seen| {
+        if seen.method == "GET" {
+            let info = r#"{"name":"double","version":"1"}"#;
+            let result = format!(
+                r#"{{"protocolVersion":"2024-11-05","capabilities":{{}},"serverInfo":{info}}}"#
+            );
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#);
+            return Reply::events("event: endpoint\ndata: /messages\n\n")
+                .chunk(event("", &answer))
+                .chunk("event: other\ndata: ")
+                .repeat("x".repeat(PIECE), 64)
+                .chunk("\n\n")
+                .chunk(event("", r#"{"jsonrpc":"2.0","method":"n"}"#))
+                .chunk("event: other\ndata: ")
+                .repeat("x".repeat(PIECE), 64)
+                .chunk("\n\n:")
+                .wait(&Gate::new());
+        }
+        opened += usize::from(seen.is("initialize"));
+        if seen.is("initialize") && opened == 1 {
+            return Reply::status(405);
+        }
+        if !seen.is("tools/call") {
+            return Reply::status(202);
+        }
+        let head = format!(r#"{{"jsonrpc":"2.0","id":{},"result":""#, seen.id());
+        Reply::json(head).repeat("x".repeat(PIECE), 64).chunk("\"}")
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    let answer = ask(&mut host, &initialize()).await;
+    assert!(answer["result"]["serverInfo"].is_object(), "{answer}");
+    assert!(host.hear().await.contains("\"method\":\"n\""));
+    let skipped = async {
+        while host.bytes_read() < 128 * PIECE {
+            tokio::task::yield_now().await;
+        }
+    };
+    let soon = std::time::Duration::from_secs(60);
+    tokio::time::timeout(soon, skipped).await.unwrap();
+    let answer = ask(&mut host, &call(1, "add", &json!({}))).await;
+    assert_eq!(answer["id"], 1);
     host.leave().await;
 }

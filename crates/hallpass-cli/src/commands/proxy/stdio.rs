@@ -12,8 +12,10 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     runtime::Handle,
-    sync::oneshot,
+    sync::watch,
 };
+
+use crate::output::Output;
 
 /// How much is between a thread and the proxy.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -22,20 +24,26 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Standard output, until all is written.
-pub(super) struct Written(oneshot::Receiver<()>);
+pub(super) struct Written(watch::Receiver<bool>);
 
 impl Written {
+    /// Waits until nothing more is written: all has been, or it can't be.
+    pub(super) async fn closed(&self) {
+        let _ = self.0.clone().wait_for(|closed| *closed).await;
+    }
+
     /// Waits until the output has been written, if the host reads it.
     pub(super) async fn ended(self) {
-        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.0).await;
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.closed()).await;
     }
 }
 
-pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
+/// Standard input and output; `program_output` takes note of output that can't be written.
+pub(super) fn open(program_output: Output) -> io::Result<(DuplexStream, DuplexStream, Written)> {
     let runtime = Handle::current();
     let (input, mut host_says) = duplex(BUFFER_BYTES);
     let (mut host_hears, output) = duplex(BUFFER_BYTES);
-    let (done, written) = oneshot::channel();
+    let (done, written) = watch::channel(false);
     let handle = runtime.clone();
     thread::Builder::new()
         .name("stdin".to_owned())
@@ -62,12 +70,13 @@ pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
             let mut stdout = io::stdout().lock();
             while let Ok(read @ 1..) = runtime.block_on(host_hears.read(&mut buffer)) {
                 let written = stdout.write_all(&buffer[..read]);
-                if written.and_then(|()| stdout.flush()).is_err() {
+                if let Err(error) = written.and_then(|()| stdout.flush()) {
+                    program_output.note_write_error(error);
                     break;
                 }
             }
             // There is no receiver if the program has ended otherwise.
-            let _ = done.send(());
+            let _ = done.send(true);
         })?;
     Ok((input, output, Written(written)))
 }
