@@ -72,7 +72,7 @@ pub(crate) fn from_request(
     match proxy.filter(|_| is_on_the_way) {
         Some(proxy) => outer.with_source(ViaProxy {
             proxy: proxy.to_string(),
-            cause: Cause(error.without_url()),
+            cause: Innermost(error.without_url()),
         }),
         None => with_cause(outer, error),
     }
@@ -264,8 +264,24 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 struct ViaProxy {
     proxy: String,
     #[source]
-    cause: Cause,
+    cause: Innermost,
 }
+
+/// The first cause of a failure. The layers above it only say once more that there is no connection.
+#[derive(Debug)]
+struct Innermost(reqwest::Error);
+
+impl fmt::Display for Innermost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut error: &(dyn Error + 'static) = &self.0;
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        fmt::Display::fmt(error, f)
+    }
+}
+
+impl Error for Innermost {}
 
 /// A failure of the layers below, without their first lines, which only say that a request failed.
 #[derive(Debug)]
