@@ -89,6 +89,7 @@ mod opener;
 mod page;
 mod par;
 mod plan;
+mod refused_client;
 mod registration;
 mod scopes;
 mod token_endpoint;
