@@ -350,7 +350,6 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
         "{}:5: unknown key `scopes`; did you mean `scope`?",
         named.file.display()
     );
-    let warning = format!("warning: {place}\n");
     for fine in [
         &["status"][..],
         &["status", "mine"],
@@ -358,12 +357,8 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
         &["doctor", "https://127.0.0.1:1/mcp"],
     ] {
         let ended = named.run(fine).await;
-        assert_eq!(
-            ended.stderr.matches(&warning).count(),
-            1,
-            "{fine:?}: {}",
-            ended.stderr
-        );
+        let said = ended.stdout + &ended.stderr;
+        assert_eq!(said.matches(&place).count(), 1, "{fine:?}: {said}");
     }
     for stops in [
         &["status", "other"][..],
