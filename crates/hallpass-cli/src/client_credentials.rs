@@ -28,7 +28,9 @@ pub(crate) fn read(
     environment: &Environment,
 ) -> Result<ClientCredentials, CommandError> {
     let secret = match (&options.client_secret_env, &options.client_secret_file) {
-        (Some(name), _) => Some(ClientSecret::new(environment.required(name)?)),
+        (Some(name), _) => Some(ClientSecret::new(
+            environment.secret_of("--client-secret-env", name)?,
+        )),
         (None, Some(file)) => Some(ClientSecret::new(text_of(file, "the client's secret")?)),
         (None, None) => None,
     };

@@ -170,6 +170,12 @@ impl Config {
         self.faults.iter().map(|fault| fault.what.as_str())
     }
 
+    /// What is wrong outside of the servers that can't be read.
+    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &str> {
+        let faults = self.faults.iter().filter(|fault| fault.name.is_none());
+        faults.map(|fault| fault.what.as_str())
+    }
+
     /// The servers of the file that can't be read: the name, the credential where its URL can be read, and
     /// what is wrong.
     pub(crate) fn unreadable(&self) -> impl Iterator<Item = (&str, Option<&CredentialKey>, &str)> {

@@ -113,18 +113,45 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
-    /// A variable that an option names.
+    /// A variable that stands in an option as `${NAME}`.
     pub(crate) fn required(&self, name: &str) -> Result<&str, CommandError> {
         self.get(name).ok_or_else(|| {
-            let failed = CommandError::usage(format!("{} is not set", describe_variable(name)));
+            let shown = if self.may_be_variable(name) {
+                format!("the environment variable `{name}`")
+            } else {
+                "an environment variable (not shown: it may be a secret)".to_owned()
+            };
+            let failed = CommandError::usage(format!("{shown} is not set"));
             failed.hint("the options of this server name it")
         })
     }
 
-    /// Whether a text may be shown as the name of a variable. Else it may be the secret itself, in the place
-    /// of the name.
-    pub(crate) fn is_name(&self, text: &str) -> bool {
-        self.get(text).is_some() || looks_like_name(text)
+    /// The secret in the variable that `option` names.
+    pub(crate) fn secret_of(&self, option: &str, name: &str) -> Result<&str, CommandError> {
+        self.get(name).ok_or_else(|| {
+            let what = format!("{} is not set", self.describe_variable(option, name));
+            let hint = format!("`{option}` takes the name of a variable that holds the secret");
+            CommandError::usage(what).hint(hint)
+        })
+    }
+
+    /// A variable that `option` names, in a sentence. Without a variable of that name it is not shown: it may
+    /// be the secret itself, in the place of the name, and nothing tells the two apart.
+    pub(crate) fn describe_variable(&self, option: &str, name: &str) -> String {
+        if self.is_variable(name) {
+            return format!("the environment variable `{name}`");
+        }
+        format!("the environment variable that `{option}` names (not shown: it may be a secret)")
+    }
+
+    /// Whether there is a variable of this name.
+    pub(crate) fn is_variable(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
+    /// Whether a text is the name of a variable, or looks like one.
+    pub(crate) fn may_be_variable(&self, text: &str) -> bool {
+        self.is_variable(text) || looks_like_name(text)
     }
 
     /// The user's home.
@@ -273,16 +300,6 @@ impl Environment {
     }
 }
 
-/// A variable in a sentence. What does not look like a name is not shown: it may be the secret itself, in
-/// the place of the name.
-pub(crate) fn describe_variable(name: &str) -> String {
-    if looks_like_name(name) {
-        format!("the environment variable `{name}`")
-    } else {
-        "the environment variable that the option names (not shown: it may be a secret)".to_owned()
-    }
-}
-
 /// Whether a text looks like the usual name of a variable, and not like a key: capital letters, and digits
 /// only behind the last `_`.
 fn looks_like_name(text: &str) -> bool {
@@ -303,22 +320,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variable_is_shown_where_it_looks_like_a_name() {
-        for name in ["CLIENT_SECRET", "TOKEN", "_KEY", "TOKEN_2", "A_B_10"] {
-            assert!(describe_variable(name).contains(name), "{name}");
+    fn variable_is_named_where_there_is_one_of_that_name() {
+        let environment = Environment::from_variables(&[("CLIENT_SECRET", ""), ("odd name", "x")]);
+        for name in ["CLIENT_SECRET", "odd name"] {
+            let words = environment.describe_variable("--token-env", name);
+            assert!(words.contains(name), "{words}");
         }
-        for secret in [
-            "s3cret",
-            "hunter",
-            "AKIAIOSFODNN7EXAMPLE",
-            "JBSWY3DPEHPK3PXP",
-            "a_lower_case_name",
-            "TOKEN 2",
-            "42",
-            "",
+        for secret in ["MYSECRETVALUE", "TOKEN_2", "s3cret", "AKIAIOSFODNN7EXAMPLE"] {
+            let words = environment.describe_variable("--token-env", secret);
+            assert!(!words.contains(secret), "{words}");
+            let failed = environment.secret_of("--token-env", secret).unwrap_err();
+            assert!(!failed.to_string().contains(secret), "{failed}");
+        }
+        for (text, is_like) in [
+            ("TOKEN_2", true),
+            ("A_B_10", true),
+            ("AKIA1X", false),
+            ("", false),
         ] {
-            let words = describe_variable(secret);
-            assert!(secret.is_empty() || !words.contains(secret), "{words}");
+            assert_eq!(environment.may_be_variable(text), is_like, "{text}");
         }
     }
 }

@@ -98,6 +98,9 @@ impl Code {
             FindingCode::Forbidden
             | FindingCode::FreshTokenRefused
             | FindingCode::AuthorizationRefused => Self::Refused,
+            // The server refuses what the user gave, or no sign-in with the same settings helps.
+            _ if finding.hints.contains(&Hint::LeaveOutTokenSource) => Self::Refused,
+            FindingCode::InsufficientScope if finding.remedy != Remedy::SignIn => Self::Refused,
             FindingCode::ProxyUnreachable => Self::Network,
             FindingCode::StoreDamaged | FindingCode::StoreNewer => Self::Other,
             FindingCode::StoreUnreadable if finding.remedy != Remedy::Retry => Self::Other,
@@ -142,9 +145,6 @@ impl Code {
     fn of_status(status: StatusCode) -> Option<Self> {
         match status {
             StatusCode::FORBIDDEN => Some(Self::Refused),
-            // The URL takes no POST with JSON.
-            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::NOT_IMPLEMENTED => Some(Self::Usage),
-            status if status.is_server_error() => Some(Self::Network),
             _ => None,
         }
     }
@@ -293,8 +293,7 @@ impl CommandError {
             key.is_some_and(|key| key.kind() == KeyErrorKind::Unusable)
         };
         if self.chain().any(unusable) {
-            let hint = "or, if it is lost, `hallpass store reset` moves everything out of the way";
-            return self.hint(hint);
+            return self.hint_once(Hint::ResetStore);
         }
         self
     }
@@ -305,6 +304,22 @@ impl CommandError {
             let error = cause.downcast_ref::<AuthorizeError>()?;
             Some(error.get_ref().downcast_ref::<LoginError>()?.kind())
         })
+    }
+
+    /// The status and the error code with which the token endpoint refused the client of a login, if that is
+    /// why it failed (RFC 6749 §5.2).
+    pub(crate) fn refusal_of_client(&self) -> Option<(u16, Option<String>)> {
+        let login = self.chain().find_map(|cause| {
+            let error = cause.downcast_ref::<AuthorizeError>()?;
+            error.get_ref().downcast_ref::<LoginError>()
+        })?;
+        let answer = login.source()?.downcast_ref::<TokenError>()?;
+        let is_it = login.kind() == LoginErrorKind::Exchange
+            && match answer.code() {
+                Some(code) => code == "invalid_client",
+                None => answer.status() == StatusCode::UNAUTHORIZED,
+            };
+        is_it.then(|| (answer.status().as_u16(), answer.code().map(str::to_owned)))
     }
 
     /// The error and its causes, outermost first.

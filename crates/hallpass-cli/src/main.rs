@@ -102,6 +102,9 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended.and_then(|()| program.output.written()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => program.output.failed(&failed),
+        Err(failed) => {
+            let failed = server_ref::with_store_options(failed, &program);
+            program.output.failed(&failed)
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use hallpass::{
-    ServerUrl,
+    Diagnostic as _, ServerUrl,
     http_client::{
-        CaBundle, ClientIdentity, HttpConfig, Origin, OriginHeaders, Proxy, ProxyConfig, Trust,
+        CaBundle, ClientIdentity, HttpConfig, Origin, OriginHeaders, Proxy, ProxyConfig,
+        ProxyError, Trust,
     },
 };
 
@@ -58,17 +59,20 @@ fn proxy(options: &ServerOptions, environment: &Environment) -> Result<ProxyConf
     match options.proxy.as_deref() {
         None => {
             let value_of = |name: &str| environment.get(name).map(str::to_owned);
-            ProxyConfig::from_environment_values(value_of).map_err(CommandError::usage)
+            ProxyConfig::from_environment_values(value_of).map_err(not_a_proxy)
         }
         Some("none") => Ok(ProxyConfig::default()),
         Some(text) => {
             let proxy = Proxy::parse(&expand(text, environment)?);
-            let proxy = proxy.map_err(|error| {
-                CommandError::usage(error).hint("expected `--proxy http://host:port`, or `none`")
-            })?;
-            Ok(ProxyConfig::all(proxy))
+            Ok(ProxyConfig::all(proxy.map_err(not_a_proxy)?))
         }
     }
+}
+
+fn not_a_proxy(error: ProxyError) -> CommandError {
+    let hints = error.hints();
+    let failed = CommandError::usage(error);
+    hints.into_iter().fold(failed, CommandError::hint)
 }
 
 /// Reads `[ORIGIN ]Name: value`; without an origin it is the server's own.

@@ -8,11 +8,7 @@ use hallpass::{
 };
 
 use crate::{
-    environment::{Environment, describe_variable},
-    exit::CommandError,
-    output::Output,
-    password_prompt,
-    program::Program,
+    environment::Environment, exit::CommandError, output::Output, password_prompt, program::Program,
 };
 
 /// Where the options say that a passphrase is.
@@ -30,6 +26,8 @@ pub(crate) struct Passphrases {
     of: &'static str,
     /// Which options name it.
     options: &'static str,
+    /// The one of them that names a variable.
+    variable_option: &'static str,
     environment: Environment,
     output: Output,
     /// The one that was read, or that a key was made from: the next key may need it again.
@@ -66,7 +64,8 @@ impl Passphrases {
     ) -> Result<Self, CommandError> {
         let options = "name a file (`--with-passphrase-file`) or an environment variable \
                        (`--with-passphrase-env`)";
-        let it = Self::with_options(program, named, of, options);
+        let mut it = Self::with_options(program, named, of, options);
+        it.variable_option = "--with-passphrase-env";
         if it.is_unavailable() {
             return Err(CommandError::usage(it.no_terminal()).hint(options));
         }
@@ -86,10 +85,16 @@ impl Passphrases {
             named,
             of,
             options,
+            variable_option: "--passphrase-env",
             environment: program.environment.clone(),
             output: program.output.clone(),
             made: Mutex::new(None),
         }
+    }
+
+    fn describe_variable(&self, name: &str) -> String {
+        self.environment
+            .describe_variable(self.variable_option, name)
     }
 
     /// Whether no option names it and no terminal is there to ask at.
@@ -118,7 +123,7 @@ impl Passphrases {
         }
         let name = self.named.variable.as_ref()?;
         let Some(text) = self.environment.get(name) else {
-            let what = format!("{} is not set", describe_variable(name));
+            let what = format!("{} is not set", self.describe_variable(name));
             return Some(Err(KeyError::new(KeyErrorKind::Unusable, what)));
         };
         Some(Ok(Passphrase::new(text)))
@@ -191,7 +196,7 @@ impl KeySource for Passphrases {
         let Named { file, variable } = &self.named;
         match (file, variable) {
             (Some(file), _) => format!("the passphrase in `{}`", file.display()),
-            (None, Some(name)) => format!("the passphrase in {}", describe_variable(name)),
+            (None, Some(name)) => format!("the passphrase in {}", self.describe_variable(name)),
             (None, None) => "a passphrase".to_owned(),
         }
     }

@@ -7,7 +7,8 @@
 //! credentials. A header whose value is written out is remembered as it was typed, and login says so.
 //!
 //! The options of a login that failed are kept apart, for the diagnosis that follows it, without what may be
-//! a secret. The next login replaces them.
+//! a secret, and with the token endpoint's refusal of the client, where that ended the login. The next
+//! login replaces them.
 
 use std::{
     fs, io,
@@ -18,6 +19,7 @@ use hallpass::{
     CredentialKey,
     store::{FilePermissions, read_private, replace_file},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -47,6 +49,40 @@ const FAILED_LOGINS: &str = "failed-logins";
 /// The member of the file that says whose options they are: its name is a digest.
 const OWNER: &str = "for";
 
+/// The member of the file of a failed login that says how the token endpoint refused the client.
+const REFUSED_CLIENT: &str = "refused-client";
+
+/// A failed login.
+#[derive(Debug, Default)]
+pub(crate) struct FailedLogin {
+    /// Its options, without what may be a secret.
+    pub(crate) options: ServerOptions,
+    /// How the token endpoint refused the client, if it did.
+    pub(crate) refused_client: Option<RefusedClient>,
+}
+
+/// How a token endpoint refused a client.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefusedClient {
+    /// The options that say which client it is.
+    pub(crate) client: Map<String, Value>,
+    pub(crate) status: u16,
+    pub(crate) error: Option<String>,
+    /// The methods of authentication that the user has set for the same client, one after the other.
+    pub(crate) auth_methods: Vec<String>,
+}
+
+impl RefusedClient {
+    /// The options that say which client it is, and where its secret is.
+    pub(crate) fn client_of(options: &ServerOptions) -> Map<String, Value> {
+        let mut client = options.to_map().unwrap_or_default();
+        client.retain(|option, _| {
+            option == "client-id" || option.starts_with("client-secret-") || option == "client-key"
+        });
+        client
+    }
+}
+
 impl SavedOptions {
     pub(crate) fn new(key: &CredentialKey, folder: &Path) -> Self {
         Self {
@@ -75,50 +111,70 @@ impl SavedOptions {
 
     /// The remembered options; the default where there are none.
     pub(crate) fn load(&self) -> Result<ServerOptions, CommandError> {
-        self.load_from(&self.path)
+        self.read_from(&self.path, |file| {
+            serde_json::from_value(Value::Object(file))
+        })
     }
 
-    /// The options of the last login, if that failed; the default where it did not.
-    pub(crate) fn of_failed_login(&self) -> Result<ServerOptions, CommandError> {
-        self.load_from(&self.failed_login)
+    /// The last login, if that failed; the default where it did not.
+    pub(crate) fn failed_login(&self) -> Result<FailedLogin, CommandError> {
+        self.read_from(&self.failed_login, |mut file| {
+            let refused = file.remove(REFUSED_CLIENT);
+            Ok(FailedLogin {
+                options: serde_json::from_value(Value::Object(file))?,
+                refused_client: refused.map(serde_json::from_value).transpose()?,
+            })
+        })
     }
 
-    fn load_from(&self, path: &Path) -> Result<ServerOptions, CommandError> {
+    /// What a file says, without its owner; the default where there is no file.
+    fn read_from<T: Default>(
+        &self,
+        path: &Path,
+        parse: impl FnOnce(Map<String, Value>) -> serde_json::Result<T>,
+    ) -> Result<T, CommandError> {
         let Some(bytes) = read(&self.store, path)? else {
-            return Ok(ServerOptions::default());
+            return Ok(T::default());
         };
         let read = || {
             let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
             file.remove(OWNER);
-            serde_json::from_value(Value::Object(file))
+            parse(file)
         };
         read().map_err(|error| failed(path, error))
     }
 
     /// Replaces them, as a whole or not at all.
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), CommandError> {
+        let options = options.to_map().map_err(CommandError::new)?;
         self.save_to(&self.path, options)?;
         remove(&self.failed_login)
     }
 
-    /// Replaces those of a login that failed. What may be a secret is not among them.
-    pub(crate) fn save_failed_login(&self, given: &ServerOptions) -> Result<(), CommandError> {
-        let given = option_words::without_secrets(given).map_err(CommandError::new)?;
-        if given == ServerOptions::default() {
+    /// Replaces a login that failed. What may be a secret is not kept.
+    pub(crate) fn save_failed_login(&self, failed: &FailedLogin) -> Result<(), CommandError> {
+        let given = option_words::without_secrets(&failed.options);
+        let mut file = given
+            .and_then(|given| given.to_map())
+            .map_err(CommandError::new)?;
+        if let Some(refused) = &failed.refused_client {
+            let refused = serde_json::to_value(refused).map_err(CommandError::new)?;
+            file.insert(REFUSED_CLIENT.to_owned(), refused);
+        }
+        if file.is_empty() {
             return remove(&self.failed_login);
         }
-        self.save_to(&self.failed_login, &given)
+        self.save_to(&self.failed_login, file)
     }
 
-    fn save_to(&self, path: &Path, options: &ServerOptions) -> Result<(), CommandError> {
-        let write = || {
+    fn save_to(&self, path: &Path, mut file: Map<String, Value>) -> Result<(), CommandError> {
+        let mut write = || {
             let folder = path.parent().unwrap_or(path);
             create_private(folder)?;
-            let mut options = options.to_map()?;
             let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
             let whose = json!({ "server": server, "account": account });
-            options.insert(OWNER.to_owned(), whose);
-            let bytes = serde_json::to_vec_pretty(&options)?;
+            file.insert(OWNER.to_owned(), whose);
+            let bytes = serde_json::to_vec_pretty(&file)?;
             replace_file(path, &bytes, FilePermissions::OwnerOnly)
         };
         write().map_err(|error: io::Error| failed(path, error))

@@ -191,6 +191,7 @@ impl ServerRef {
                 self.line("login")
             ),
             Hint::LeaveOutTokenSource => return self.without_token_source(),
+            Hint::ResetStore => return describe_reset(&self.store_options),
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
             Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, ""),
             other => return setting_options::describe(other),
@@ -296,12 +297,25 @@ impl Configured {
     }
 }
 
+/// Advice that needs no server, with the options of this call that say where the credentials are.
+pub(crate) fn with_store_options(failed: CommandError, program: &Program) -> CommandError {
+    failed.map_hints(|hint| match hint {
+        Hint::ResetStore => Hint::text(describe_reset(&store_options(program, false))),
+        hint => hint,
+    })
+}
+
+/// The command that moves the store out of the way.
+fn describe_reset(store_options: &str) -> String {
+    format!("if it is lost, `hallpass store reset{store_options}` moves everything out of the way")
+}
+
 /// The options that another call needs to reach the same store, and the same configuration where it
 /// names the server.
 fn store_options(program: &Program, is_named: bool) -> String {
     let options = &program.options;
     let shown_name = |name: &String| {
-        if program.environment.is_name(name) {
+        if program.environment.is_variable(name) {
             name.clone()
         } else {
             "NAME".to_owned()

@@ -83,6 +83,10 @@ pub(crate) fn options_of(
             ]),
             // The client that is set is the one to use with the rest.
             "client" if is_bundle && has("client-id") => {}
+            // A login prompts for another one.
+            "client.secret" if has("client-secret-prompt") => {
+                options.push(("client-secret-prompt", None));
+            }
             _ => {
                 let option = OPTIONS.iter().find(|(known, _)| *known == setting);
                 options.extend(option.map(|(_, option)| (*option, value)));

@@ -9,12 +9,7 @@ use hallpass::{AccessToken, FixedToken, TokenSource, service::TokenFile};
 
 use serde_json::{Value, json};
 
-use crate::{
-    child,
-    environment::{self, Environment},
-    exit::CommandError,
-    server_options::ServerOptions,
-};
+use crate::{child, environment::Environment, exit::CommandError, server_options::ServerOptions};
 
 /// Where the tokens come from, if the options say so.
 pub(crate) fn from_options(
@@ -22,11 +17,7 @@ pub(crate) fn from_options(
     environment: &Environment,
 ) -> Result<Option<Arc<dyn TokenSource>>, CommandError> {
     if let Some(name) = &options.token_env {
-        let Some(token) = environment.get(name) else {
-            let what = format!("{} is not set", environment::describe_variable(name));
-            return Err(CommandError::usage(what)
-                .hint("the options of this server read the access token from it"));
-        };
+        let token = environment.secret_of("--token-env", name)?;
         let origin = format!("the environment variable `{name}`");
         let token = AccessToken::new(token.trim());
         return Ok(Some(Arc::new(FixedToken::new(token, origin))));

@@ -72,6 +72,9 @@ pub enum Hint {
     ForgetClient,
     /// Leave out the external source of the tokens, and sign in.
     LeaveOutTokenSource,
+    /// Move the files of the credential store out of the way, and start over. What they hold is lost if
+    /// they can't be repaired.
+    ResetStore,
     /// Allow the diagnosis to refresh the token.
     Refresh,
     /// Use another URL of the server.
@@ -203,6 +206,7 @@ impl fmt::Display for Hint {
             Self::LeaveOutTokenSource => {
                 f.write_str("leave out the external source of the tokens, and sign in")
             }
+            Self::ResetStore => f.write_str("if it is lost, reset the credential store"),
             Self::Refresh => f.write_str("diagnose again and allow a refresh"),
             Self::Url { url } => write!(f, "use the URL {url}"),
             Self::Retry { after: None } => f.write_str("try again later"),
@@ -303,6 +307,11 @@ mod tests {
                 Hint::LeaveOutTokenSource,
                 "leave out the external source of the tokens, and sign in",
                 r#"{"kind":"leave-out-token-source"}"#,
+            ),
+            (
+                Hint::ResetStore,
+                "if it is lost, reset the credential store",
+                r#"{"kind":"reset-store"}"#,
             ),
             (
                 Hint::Retry {

@@ -118,6 +118,8 @@ impl Diagnosis<'_> {
                 let unlisted = token_endpoint::unlisted_authentication(plan, &discovered.server);
                 step.findings.extend(unlisted);
             }
+            step.findings
+                .extend(self.refused_secret(&inputs, plan).await);
         }
         match plan.map(|plan| plan.client) {
             Ok(client @ PlannedClient::Configured(_)) => {
@@ -146,7 +148,8 @@ impl Diagnosis<'_> {
                     .with_remedy(error.remedy())
                     .with_hints(error.hints());
                 // A user who is signed in needs no client yet.
-                let is_needed = !self.record.as_ref().is_some_and(Record::is_signed_in);
+                let is_signed_in = self.record.as_ref().is_some_and(Record::is_signed_in);
+                let is_needed = !is_signed_in && !self.has_token_source();
                 step.push_finding(if is_needed {
                     found
                 } else {

@@ -1,7 +1,7 @@
 //! Whether the server takes the token, and whether MCP works.
 
-use hallpass_core::{Challenge, Hint, UnverifiedClaims};
-use hallpass_mcp::{Anonymous, TokenAuthorization, probe};
+use hallpass_core::{Challenge, Hint, Remedy, ServerWords, UnverifiedClaims};
+use hallpass_mcp::{Anonymous, TokenAuthorization};
 use hallpass_session::Token;
 use http::{HeaderMap, StatusCode};
 
@@ -31,16 +31,17 @@ impl Diagnosis<'_> {
         if self.is_open() {
             let audience = Step::skipped(StepName::Audience, "the server asks for no token");
             let mut step = Step::new(StepName::Mcp);
-            let (endpoint, clock) = (self.endpoint(), &*self.doctor.parts.clock);
-            match endpoint.send(&probe::initialize(), &Anonymous).await {
+            let (endpoint, spoken) = (self.endpoint(), self.spoken());
+            let probe = InitializeOutcome::request(spoken.0);
+            match endpoint.send(&probe, &Anonymous).await {
                 Ok(response) => {
                     let outcome =
-                        InitializeOutcome::after(response, &endpoint, &Anonymous, clock).await;
+                        InitializeOutcome::after(response, &endpoint, &Anonymous, spoken).await;
                     match outcome {
                         InitializeOutcome::Account { account, lifecycle } => {
                             mcp::talk(&mut step, &account, lifecycle, &endpoint, &Anonymous).await;
                         }
-                        InitializeOutcome::Failed(finding) => step.push_finding(finding),
+                        InitializeOutcome::Failed(findings) => step.findings.extend(findings),
                         InitializeOutcome::Status(status, headers) => {
                             step.push_finding(endpoint::unexpected(status, &headers, false));
                         }
@@ -64,7 +65,8 @@ impl Diagnosis<'_> {
         let session = self.doctor.parts.hallpass.session();
         let bearing = TokenAuthorization::new(session, token);
         let endpoint = self.endpoint();
-        let probe = probe::initialize();
+        let spoken = self.spoken();
+        let probe = InitializeOutcome::request(spoken.0);
         let mut answer = endpoint.send(&probe, &bearing).await;
         if let Ok(first) = &answer
             && first.asks_for_dpop_nonce()
@@ -73,10 +75,7 @@ impl Diagnosis<'_> {
             answer = endpoint.send(&probe, &bearing).await;
         }
         let opening = match answer {
-            Ok(first) => {
-                let clock = &*self.doctor.parts.clock;
-                Ok(InitializeOutcome::after(first, &endpoint, &bearing, clock).await)
-            }
+            Ok(first) => Ok(InitializeOutcome::after(first, &endpoint, &bearing, spoken).await),
             Err(error) => Err(self.no_answer(&error)),
         };
         audience.exchanges = self.doctor.parts.http.exchanges();
@@ -88,9 +87,9 @@ impl Diagnosis<'_> {
                 step.exchanges = self.doctor.parts.http.exchanges();
                 return (audience, step);
             }
-            Ok(InitializeOutcome::Failed(finding)) => {
+            Ok(InitializeOutcome::Failed(findings)) => {
                 audience.push_fact("the token", "is accepted");
-                step.push_finding(finding);
+                step.findings.extend(findings);
                 return (audience, step);
             }
             Ok(InitializeOutcome::Status(status, headers)) => {
@@ -111,7 +110,9 @@ impl Diagnosis<'_> {
         let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
         match status {
             StatusCode::UNAUTHORIZED => self.refused(token, &challenges),
-            StatusCode::FORBIDDEN if insufficient.is_some() => lacks_scopes(token, insufficient),
+            StatusCode::FORBIDDEN if insufficient.is_some() => {
+                self.lacks_scopes(token, insufficient)
+            }
             _ => endpoint::unexpected(status, headers, true),
         }
     }
@@ -124,7 +125,15 @@ impl Diagnosis<'_> {
             None => "nothing about it".to_owned(),
         };
         if let Some(source) = self.doctor.parts.hallpass.session().token_source() {
-            return self.refused_external(token, &source.describe(), &said);
+            let words = challenges
+                .iter()
+                .find_map(|it| it.error_description.as_deref());
+            let words = words.and_then(|text| ServerWords::in_text(text, None));
+            let found = self.refused_external(token, &source.describe(), &said);
+            return match words {
+                Some(words) => found.with_cause(words.to_string()),
+                None => found,
+            };
         }
         let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
         let asked = grant.and_then(|grant| grant.resource.as_ref());
@@ -155,17 +164,24 @@ impl Diagnosis<'_> {
                  {said}): it may expect another audience than its metadata says",
                 metadata::quoted_resource(asked)
             );
-            let has_scopes = grant.is_some_and(|grant| !grant.requested_scopes.is_empty());
-            let found = Finding::new(Code::FreshTokenRefused, what)
-                .hint(Hint::other_resource())
-                .with_hints(&token::audience(asked));
-            let found = if has_scopes && !self.settings().refresh_scope {
+            // A sign-in names the scopes, and a refresh does not unless it is told to.
+            let registration = self.record.as_ref().and_then(|it| it.registration.as_ref());
+            let signed_in_at = registration.and_then(|it| it.proven_at);
+            let may_lack_scope = !self.settings().refresh_scope
+                && grant.is_some_and(|grant| {
+                    !grant.requested_scopes.is_empty() && signed_in_at != Some(grant.obtained_at)
+                });
+            let found = Finding::new(Code::FreshTokenRefused, what);
+            let found = if may_lack_scope {
                 found
                     .hint_setting("refresh_scope", Some("true"))
                     .text("if only the tokens of a refresh are refused")
             } else {
                 found
             };
+            let found = found
+                .hint(Hint::other_resource())
+                .with_hints(&token::audience(asked));
             return found.text(
                 "contact the server's operator: it has to accept tokens whose audience is the \
                      `resource` that it publishes (RFC 8707 §2.2)",
@@ -210,19 +226,36 @@ impl Diagnosis<'_> {
             .with_party(ResponsibleParty::Here)
             .hint(Hint::SignIn)
     }
-}
 
-fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
-    let wanted = challenge.and_then(|challenge| challenge.scope.as_ref());
-    let wanted = wanted.map_or_else(
-        || "others, and does not say which".to_owned(),
-        |scopes| format!("`{scopes}`"),
-    );
-    let has = if token.scopes().is_empty() {
-        "no known scopes".to_owned()
-    } else {
-        format!("the scopes `{}`", token.scopes())
-    };
-    let what = format!("the token has {has}, and the server wants {wanted}");
-    Finding::new(Code::InsufficientScope, what).hint(Hint::SignIn)
+    /// The server wants scopes that the token lacks. Where it does not say which, or the sign-in has requested
+    /// them, another sign-in with the same settings changes nothing, as for a call.
+    fn lacks_scopes(&self, token: &Token, challenge: Option<&Challenge>) -> Finding {
+        let wanted = challenge.and_then(|challenge| challenge.scope.as_ref());
+        let wanted = wanted.filter(|scopes| !scopes.is_empty());
+        let named = wanted.map_or_else(
+            || "others, and does not say which".to_owned(),
+            |scopes| format!("`{scopes}`"),
+        );
+        let has = if token.scopes().is_empty() {
+            "no known scopes".to_owned()
+        } else {
+            format!("the scopes `{}`", token.scopes())
+        };
+        let what = format!("the token has {has}, and the server wants {named}");
+        let found = Finding::new(Code::InsufficientScope, what);
+        let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
+        let requested = grant.map(|grant| &grant.requested_scopes);
+        match (wanted, requested) {
+            _ if self.has_token_source() => found.hint(Hint::SignIn),
+            (None, _) => found
+                .with_remedy(Remedy::Report)
+                .hint_setting("scopes", None),
+            (Some(wanted), Some(requested)) if requested.covers(wanted) => {
+                found.with_remedy(Remedy::Configure).text(format!(
+                    "ask the authorization server's operator to grant `{wanted}` to this account"
+                ))
+            }
+            _ => found.hint(Hint::SignIn),
+        }
+    }
 }

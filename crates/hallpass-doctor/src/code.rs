@@ -204,6 +204,8 @@ codes! {
         "tokens have to be bound to a key, and the authorization server lists no algorithm that Hallpass has"
     ClientNotAccepted "client-not-accepted" Fault Here Configure "RFC 6749 §5.2"
         "the token endpoint refuses the configured client, which has neither a secret nor a key"
+    ClientSecretRefused "client-secret-refused" Fault Here Configure "RFC 6749 §5.2"
+        "the token endpoint refused the configured client or its secret at the last sign-in"
     AuthorizationRefused "authorization-refused" Fault AuthorizationServer Configure "RFC 6749 §4.1.2.1"
         "the authorization endpoint refuses the request of a sign-in before a user sees it"
     ConfirmationAsked "confirmation-asked" Warning AuthorizationServer Configure "RFC 9700 §4.4"

@@ -71,8 +71,9 @@ impl Diagnosis<'_> {
             mcp,
         ];
         let is_discovered = self.discovered.is_some();
-        sign_in_once(&mut steps, is_discovered);
+        // The token of the user needs no sign-in, so what stands before one is no hindrance.
         self.leave_out_token_source(&mut steps);
+        sign_in_once(&mut steps, is_discovered);
         steps.iter_mut().for_each(bounds::apply);
         Report {
             server: redacted_url(key.server.url()),
@@ -127,6 +128,17 @@ impl Diagnosis<'_> {
         self.anonymous
             .as_ref()
             .is_some_and(|anonymous| anonymous.is_open)
+    }
+
+    /// Whether requests get through without a sign-in: the server asks for no token, or the user has one from
+    /// elsewhere.
+    pub(crate) fn needs_no_sign_in(&self) -> bool {
+        self.is_open() || self.has_token_source()
+    }
+
+    pub(crate) fn has_token_source(&self) -> bool {
+        let session = self.doctor.parts.hallpass.session();
+        session.token_source().is_some()
     }
 
     /// Whether metadata is worth looking for although the endpoint does not answer as it should: it

@@ -1,10 +1,17 @@
 //! What an endpoint's answer to a request without a token tells.
 
 use hallpass_core::{Challenge, Clock, Hint, ServerUrl, redacted_url};
-use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response, probe};
+use hallpass_mcp::{
+    Anonymous as NoToken, Content, Endpoint, Request, Response, TransportKind, probe,
+};
+use hallpass_session::RetryAfter;
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
+use crate::{
+    Code, Finding, Step, StepName,
+    diagnosis::Anonymous,
+    opening::{InitializeOutcome, no_http_sse},
+};
 
 /// How much of a page is looked at.
 const MAX_PAGE_START: usize = 2048;
@@ -13,10 +20,10 @@ const MAX_PAGE_START: usize = 2048;
 pub(crate) async fn judge(
     response: Response,
     server: &Endpoint,
-    clock: &dyn Clock,
+    spoken: (TransportKind, &dyn Clock),
 ) -> (Step, Anonymous) {
     let mut step = Step::new(StepName::Endpoint);
-    let outcome = InitializeOutcome::after(response, server, &NoToken, clock).await;
+    let outcome = InitializeOutcome::after(response, server, &NoToken, spoken).await;
     let (status, headers) = match outcome {
         InitializeOutcome::Account { lifecycle, .. } => {
             let what = "the server answers without a token; it may still ask for one at some tools";
@@ -26,8 +33,8 @@ pub(crate) async fn judge(
             }
             return (step, Anonymous::open());
         }
-        InitializeOutcome::Failed(finding) => {
-            step.push_finding(finding);
+        InitializeOutcome::Failed(findings) => {
+            step.findings.extend(findings);
             return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
         }
         InitializeOutcome::Status(status, headers) => (status, headers),
@@ -42,6 +49,15 @@ pub(crate) async fn judge(
         StatusCode::UNAUTHORIZED => of_challenges(&mut step, &challenges, &schemes),
         StatusCode::FORBIDDEN if insufficient => {
             of_challenges(&mut step, &challenges, &schemes);
+        }
+        StatusCode::NOT_FOUND
+        | StatusCode::GONE
+        | StatusCode::BAD_REQUEST
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::NOT_ACCEPTABLE
+            if spoken.0 == TransportKind::HttpSse =>
+        {
+            step.push_finding(no_http_sse(server, status));
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             step.push_finding(nothing_here(status, server).await);
@@ -239,27 +255,20 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap, has_token: boo
                 .text("ask the server's operator what it wants from this account")
         }
         StatusCode::TOO_MANY_REQUESTS => {
-            let after = headers
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .map(|value| value.chars().take(40).collect::<String>());
-            let wait = after.map_or_else(
-                || "try again later".to_owned(),
-                |after| format!("wait; the server says `Retry-After: {after}`"),
-            );
             let what = "the server answers 429: it was asked too often";
-            Finding::new(Code::TooManyRequests, what).text(wait)
+            Finding::new(Code::TooManyRequests, what).hint(retry(headers))
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
             let what = format!("the server answers {number}: it can't answer now");
-            Finding::new(Code::ServerUnavailable, what).retry_later()
+            Finding::new(Code::ServerUnavailable, what).hint(retry(headers))
         }
         status if status.is_server_error() => {
             let what = format!(
                 "the server, or something before it, answers {number}: the fault is its own"
             );
             Finding::new(Code::ServerUnavailable, what)
-                .text("try again later; if it fails again, contact the server's operator")
+                .hint(retry(headers))
+                .text("if it fails again, contact the server's operator")
         }
         _ => {
             let what = format!("the server answers {number}, which means nothing here");
@@ -267,6 +276,12 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap, has_token: boo
                 .text("check the URL, and contact the server's operator")
         }
     }
+}
+
+/// When to try again, as far as the server says it.
+fn retry(headers: &HeaderMap) -> Hint {
+    let after = RetryAfter::for_user(headers);
+    Hint::Retry { after }
 }
 
 /// Ends the session that an answer began by the way.

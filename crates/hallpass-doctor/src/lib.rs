@@ -43,6 +43,7 @@ mod metadata;
 mod network;
 mod opening;
 mod recording_client;
+mod refused_client;
 mod reply;
 mod report;
 mod text;
@@ -62,6 +63,7 @@ use self::{diagnosis::Diagnosis, recording_client::RecordingClient};
 pub use self::{
     code::Code,
     finding::{Finding, ResponsibleParty, Severity},
+    refused_client::RefusedClient,
     report::{Exchange, Fact, Report, Step, StepName, Verdict},
     text::{Style, Tone},
 };
@@ -74,6 +76,7 @@ pub struct Doctor {
     parts: DiagnosisParts<RecordingClient>,
     store_error: Option<StoreError>,
     store_description: Option<String>,
+    refused_client: Option<RefusedClient>,
     may_refresh: bool,
 }
 
@@ -102,6 +105,7 @@ impl Doctor {
             parts: builder.build_for_diagnosis(record)?,
             store_error: None,
             store_description: None,
+            refused_client: None,
             may_refresh: false,
         })
     }
@@ -125,6 +129,14 @@ impl Doctor {
     #[must_use]
     pub fn with_store_description(mut self, description: impl Into<String>) -> Self {
         self.store_description = Some(description.into());
+        self
+    }
+
+    /// The refusal of the configured client at the last sign-in, which a diagnosis can't find out: it
+    /// sends no secret.
+    #[must_use]
+    pub fn with_refused_client(mut self, refused: RefusedClient) -> Self {
+        self.refused_client = Some(refused);
         self
     }
 

@@ -1,12 +1,12 @@
 //! MCP itself: what the server is, the tools, the end.
 
-use hallpass_core::redacted_url;
 use hallpass_mcp::{Authorization, Endpoint};
 use serde_json::Value;
 
 use crate::{
     Code, Finding, Step, endpoint,
     lifecycle::{LIST_TOOLS, Lifecycle},
+    opening::sse_only,
     reply::{self, MAX_WORDS, Reply, text},
 };
 
@@ -65,13 +65,9 @@ fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle, server: &En
         },
     );
     if matches!(lifecycle, Lifecycle::HttpSse { .. }) {
-        let what = format!(
-            "{} refuses streamable HTTP: it speaks HTTP+SSE, the old transport of MCP 2024-11-05",
-            redacted_url(server.server().url())
-        );
-        let found = Finding::new(Code::SseOnly, what);
         step.push_finding(
-            found.text("it works; ask the server's operator for streamable HTTP, mostly at /mcp"),
+            sse_only(server)
+                .text("it works; ask the server's operator for streamable HTTP, mostly at /mcp"),
         );
     }
     let info = account.get("serverInfo").or_else(|| {

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{HttpClient, http::RequestOptions};
-use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Response, probe};
+use hallpass_core::{Clock, HttpClient, http::RequestOptions};
+use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Response, TransportKind};
 
 use crate::{
     Code, Finding, ResponsibleParty, Step, StepName, certificates, diagnosis::Diagnosis, endpoint,
-    unanswered,
+    opening::InitializeOutcome, unanswered,
 };
 
 impl Diagnosis<'_> {
@@ -30,7 +30,8 @@ impl Diagnosis<'_> {
             }
         }
         let server = self.endpoint();
-        let answer = server.send(&probe::initialize(), &NoToken).await;
+        let probe = InitializeOutcome::request(doctor.parts.transport);
+        let answer = server.send(&probe, &NoToken).await;
         step.exchanges = doctor.parts.http.exchanges();
         let handshakes = doctor.parts.handshakes.all();
         let now = doctor.parts.clock.now();
@@ -59,6 +60,11 @@ impl Diagnosis<'_> {
         Endpoint::new(http, &self.key().server).with_options(options)
     }
 
+    /// How the server is spoken to, and the clock that goes with it.
+    pub(crate) fn spoken(&self) -> (TransportKind, &dyn Clock) {
+        (self.doctor.parts.transport, &*self.doctor.parts.clock)
+    }
+
     /// An MCP request without an answer.
     pub(crate) fn no_answer(&self, error: &Error) -> Finding {
         match error {
@@ -73,7 +79,7 @@ impl Diagnosis<'_> {
 
     async fn judge(&mut self, response: Response) -> Step {
         let server = self.endpoint();
-        let (step, anonymous) = endpoint::judge(response, &server, &*self.doctor.parts.clock).await;
+        let (step, anonymous) = endpoint::judge(response, &server, self.spoken()).await;
         self.anonymous = Some(anonymous);
         let mut step = step;
         step.exchanges.extend(self.doctor.parts.http.exchanges());

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    Code, Finding,
+    Code, Finding, ResponsibleParty, Severity,
     lifecycle::{DISCOVER, INITIALIZE, Lifecycle},
     reply::{self, Reply},
 };
@@ -23,19 +23,35 @@ pub(crate) enum InitializeOutcome {
         lifecycle: Lifecycle,
     },
     /// It answers, and no way leads in.
-    Failed(Finding),
+    Failed(Vec<Finding>),
     /// A status that is no success.
     Status(StatusCode, HeaderMap),
 }
 
 impl InitializeOutcome {
-    /// Goes on from the answer to `initialize`, as a call does.
+    /// The request that a server of this transport is first sent.
+    pub(crate) fn request(transport: TransportKind) -> Request {
+        match transport {
+            TransportKind::HttpSse => Request::stream(),
+            _ => probe::initialize(),
+        }
+    }
+
+    /// Goes on from the answer to [`request`](Self::request), as a call does.
     pub(crate) async fn after(
         answer: Response,
         server: &Endpoint,
         authorization: &dyn Authorization,
-        clock: &dyn Clock,
+        (transport, clock): (TransportKind, &dyn Clock),
     ) -> Self {
+        if transport == TransportKind::HttpSse {
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            return match Self::on_stream(answer, server, authorization, clock).await {
+                Some(outcome) => outcome,
+                None if status.is_success() => Self::Failed(vec![no_http_sse(server, status)]),
+                None => Self::Status(status, headers),
+            };
+        }
         let status = answer.status();
         let outcome = Self::of_streamable_http(answer, server, authorization).await;
         let refusal = match &outcome {
@@ -43,7 +59,7 @@ impl InitializeOutcome {
             Self::Failed(_) => status,
             Self::Status(status, _) => *status,
         };
-        if !TransportKind::Auto.falls_back_after(refusal) {
+        if !transport.falls_back_after(refusal) {
             return outcome;
         }
         let old = Self::of_http_sse(server, authorization, clock).await;
@@ -68,7 +84,7 @@ impl InitializeOutcome {
             Ok(Reply::Result(account)) if status.is_success() => {
                 return Self::account(account, session);
             }
-            Err(finding) if status.is_success() => return Self::Failed(finding),
+            Err(finding) if status.is_success() => return Self::Failed(vec![finding]),
             Ok(Reply::Error(error)) => Some(error),
             _ => None,
         };
@@ -83,15 +99,15 @@ impl InitializeOutcome {
         let is_mcp = status.is_success() || status == StatusCode::BAD_REQUEST;
         match (other, refusal) {
             (Some(Reply::Result(account)), _) => Self::account(account, None),
-            (Some(Reply::Error(error)), refusal) => Self::Failed(reply::refused(format!(
+            (Some(Reply::Error(error)), refusal) => Self::Failed(vec![reply::refused(format!(
                 "neither way to begin leads in: `initialize` was answered with {}, and \
                  `server/discover`, which MCP 2026-07-28 has in its place, with {error}",
                 words(status, refusal)
-            ))),
-            (None, Some(refusal)) if is_mcp => Self::Failed(reply::refused(format!(
+            ))]),
+            (None, Some(refusal)) if is_mcp => Self::Failed(vec![reply::refused(format!(
                 "`initialize` was answered with {}",
                 words(status, Some(refusal))
-            ))),
+            ))]),
             (None, _) => Self::Status(status, headers),
         }
     }
@@ -104,6 +120,16 @@ impl InitializeOutcome {
         clock: &dyn Clock,
     ) -> Option<Self> {
         let answer = server.send(&Request::stream(), authorization).await.ok()?;
+        Self::on_stream(answer, server, authorization, clock).await
+    }
+
+    /// The same from the answer to a request for the stream.
+    async fn on_stream(
+        answer: Response,
+        server: &Endpoint,
+        authorization: &dyn Authorization,
+        clock: &dyn Clock,
+    ) -> Option<Self> {
         if answer.status() == StatusCode::UNAUTHORIZED {
             return Some(Self::Status(answer.status(), answer.headers().clone()));
         }
@@ -111,8 +137,11 @@ impl InitializeOutcome {
         let mut stream = match opened {
             Ok(stream) => stream,
             Err(error) if error.is_of_http_sse() => {
-                let found = sse_fails(server, "can't be used by it");
-                return Some(Self::Failed(found.with_causes(Some(&error))));
+                let found = sse_fails(server, "names an endpoint for messages that can't be used");
+                return Some(Self::of_failing_sse(
+                    server,
+                    found.with_causes(Some(&error)),
+                ));
             }
             Err(_) => return None,
         };
@@ -121,7 +150,10 @@ impl InitializeOutcome {
             Ok(answer) => answer,
             Err(error) => {
                 let found = sse_fails(server, "does not take messages");
-                return Some(Self::Failed(found.with_causes(Some(&error))));
+                return Some(Self::of_failing_sse(
+                    server,
+                    found.with_causes(Some(&error)),
+                ));
             }
         };
         let status = answer.status();
@@ -134,7 +166,8 @@ impl InitializeOutcome {
                 redacted_url(stream.endpoint()),
                 status.as_u16()
             );
-            return Some(Self::Failed(sse_fails(server, &what)));
+            let found = sse_fails(server, &what);
+            return Some(Self::of_failing_sse(server, found));
         }
         drop(answer);
         Some(match Reply::read_on(&mut stream, INITIALIZE).await {
@@ -144,13 +177,20 @@ impl InitializeOutcome {
             }
             Ok(Reply::Error(error)) => {
                 let what = format!("`initialize` was answered with {error}");
-                Self::Failed(reply::refused(what))
+                Self::of_failing_sse(server, reply::refused(what))
             }
             Err(finding) => {
                 let found = sse_fails(server, "does not answer `initialize` on its stream");
-                Self::Failed(found.with_cause(finding.message))
+                Self::of_failing_sse(server, found.with_cause(finding.message))
             }
         })
+    }
+
+    /// That the server speaks the old transport is one thing, and how that fails another.
+    fn of_failing_sse(server: &Endpoint, fault: Finding) -> Self {
+        let old = sse_only(server).with_severity(Severity::Warning);
+        let advice = "ask the server's operator for streamable HTTP, mostly at /mcp";
+        Self::Failed(vec![fault, old.text(advice)])
     }
 
     fn account(account: Value, session: Option<String>) -> Self {
@@ -162,9 +202,29 @@ impl InitializeOutcome {
 /// A server of the old transport that can't be used.
 fn sse_fails(server: &Endpoint, what: &str) -> Finding {
     let url = redacted_url(server.server().url());
-    let what = format!("{url} speaks HTTP+SSE, the old transport of MCP 2024-11-05, and {what}");
-    let found = Finding::new(Code::SseFails, what);
-    found.text("ask the server's operator to repair it, or for streamable HTTP, mostly at /mcp")
+    let what = format!("{url} opens the stream of HTTP+SSE, and {what}");
+    Finding::new(Code::SseFails, what).text("ask the server's operator to repair it")
+}
+
+/// A server that speaks nothing but the old transport.
+pub(crate) fn sse_only(server: &Endpoint) -> Finding {
+    let what = format!(
+        "{} refuses streamable HTTP: it speaks HTTP+SSE, the old transport of MCP 2024-11-05",
+        redacted_url(server.server().url())
+    );
+    Finding::new(Code::SseOnly, what)
+}
+
+/// A server that does not speak HTTP+SSE, where nothing else is allowed.
+pub(crate) fn no_http_sse(server: &Endpoint, status: StatusCode) -> Finding {
+    let url = redacted_url(server.server().url());
+    let what = format!(
+        "{url} answers a GET with {}, and not with the stream of HTTP+SSE, the old transport of MCP \
+         2024-11-05: by the options given, nothing else is tried",
+        status.as_u16()
+    );
+    let found = Finding::new(Code::SseFails, what).with_party(ResponsibleParty::Here);
+    found.text("leave out that transport: streamable HTTP is tried first then")
 }
 
 /// Whether a server refuses `initialize` as one without a handshake does.

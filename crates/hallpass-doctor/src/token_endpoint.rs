@@ -56,8 +56,7 @@ impl Diagnosis<'_> {
             }
         };
         step.findings.extend(found.map(|found| {
-            // A server that asks for no token needs no sign-in.
-            if self.is_open() && found.severity == Severity::Fault {
+            if self.needs_no_sign_in() && found.severity == Severity::Fault {
                 found.with_severity(Severity::Warning)
             } else {
                 found
@@ -206,7 +205,8 @@ fn judge(
             );
             Finding::new(Code::ClientNotAccepted, what)
                 .hint_setting("client", None)
-                .text("set the client's secret, if it has one")
+                .hint_setting("client.secret", None)
+                .text("if it has one")
         }
         _ => return None,
     })

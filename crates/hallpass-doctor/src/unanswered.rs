@@ -26,7 +26,10 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         (HttpErrorKind::ProxyAuthentication, _) => Code::ProxyRefuses,
         (HttpErrorKind::Tls, _) => of_handshake(error),
         (HttpErrorKind::Timeout, _) => Code::NoAnswerInTime,
-        (HttpErrorKind::Interrupted, _) => Code::ConnectionBroke,
+        (HttpErrorKind::Interrupted, _) => match of_handshake(error) {
+            Code::ClientCertificateWanted => Code::ClientCertificateWanted,
+            _ => Code::ConnectionBroke,
+        },
         (HttpErrorKind::Redirect, _) => Code::RedirectRefused,
         (HttpErrorKind::AddressRefused, _) => Code::AddressRefused,
         (HttpErrorKind::BodyTooLarge, _) => Code::MetadataTooLarge,

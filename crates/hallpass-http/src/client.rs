@@ -15,7 +15,7 @@ use crate::{
     AddressClass, AddressRefused, HttpConfig, HttpConfigError, Origin, OriginHeaders, Proxy,
     ProxyConfig,
     body::LimitedBody,
-    failure,
+    certificate_request, failure,
     policy::{AddressPolicy, Reach},
     pools::{Pools, Template},
     redirect::next_hop,
@@ -223,10 +223,9 @@ impl Client {
         if !request.body().is_empty() {
             *outgoing.body_mut() = Some(request.body().clone().into());
         }
-        let response = pool
-            .execute(outgoing)
-            .await
-            .map_err(|error| failure::from_request(error, request_target, url, proxy))?;
+        let (response, is_asked) = certificate_request::observe(pool.execute(outgoing)).await;
+        let response = response
+            .map_err(|error| failure::from_request(error, request_target, url, proxy, is_asked))?;
         match proxy {
             // Without a tunnel the proxy answers in the server's place, and only it has this status.
             Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {

@@ -1,6 +1,6 @@
 //! What went wrong, and above all whether the server may have seen the request.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use hallpass_core::{
     HttpError,
@@ -11,12 +11,14 @@ use url::Url;
 
 use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
 
-/// The error of a request that got no response.
+/// The error of a request that got no response. `lacks_certificate` says that its connection was opened for
+/// it, and that the server asked for a client certificate there and got none.
 pub(crate) fn from_request(
     error: reqwest::Error,
     target: RequestTarget,
     url: &Url,
     proxy: Option<&Proxy>,
+    lacks_certificate: bool,
 ) -> HttpError {
     let is_connect = error.is_connect();
     if is_connect
@@ -52,6 +54,16 @@ pub(crate) fn from_request(
     } else {
         HttpErrorKind::Interrupted
     };
+    if lacks_certificate && broke_off(kind, &error) {
+        // Whether the server has read the request, the kind says as before.
+        let kind = match kind {
+            HttpErrorKind::Connect => HttpErrorKind::Tls,
+            kind => kind,
+        };
+        let cause = Arc::new(Cause(error.without_url()));
+        let handshake = HandshakeError(HandshakeFailure::NoCertificate(cause));
+        return HttpError::new(kind, target, url).with_source(handshake);
+    }
     let outer = HttpError::new(kind, target, url);
     let is_on_the_way = matches!(
         kind,
@@ -60,9 +72,20 @@ pub(crate) fn from_request(
     match proxy.filter(|_| is_on_the_way) {
         Some(proxy) => outer.with_source(ViaProxy {
             proxy: proxy.to_string(),
-            cause: Cause(error.without_url()),
+            cause: Innermost(error.without_url()),
         }),
         None => with_cause(outer, error),
+    }
+}
+
+/// Whether the server ended the connection without a word, or with the alert that stands for any failure of a
+/// handshake. A server that refuses a client without a certificate in TLS 1.3 may reset the connection, and
+/// its alert is lost then.
+fn broke_off(kind: HttpErrorKind, error: &reqwest::Error) -> bool {
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::AlertReceived(alert)) => *alert == AlertDescription::HandshakeFailure,
+        Some(_) => false,
+        None => matches!(kind, HttpErrorKind::Connect | HttpErrorKind::Interrupted),
     }
 }
 
@@ -145,7 +168,7 @@ fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
     if outer.kind() == HttpErrorKind::Tls
         && let Some(tls) = find::<rustls::Error>(&error)
     {
-        return outer.with_source(HandshakeError(tls.clone()));
+        return outer.with_source(HandshakeError(HandshakeFailure::Tls(tls.clone())));
     }
     outer.with_source(Cause(error.without_url()))
 }
@@ -153,13 +176,40 @@ fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
 /// A TLS handshake that failed for another reason than the server's certificate.
 ///
 /// It is the [source](Error::source) of an [`HttpError`] of kind `Tls`, where that is not a
-/// [`CertificateRefused`].
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{}", match self.fault() {
-    HandshakeFault::NotTls => "what answers there does not speak TLS, as `https` needs".to_owned(),
-    _ => self.0.to_string(),
-})]
-pub struct HandshakeError(rustls::Error);
+/// [`CertificateRefused`], and of one of kind `Interrupted` where the server asked for a client certificate,
+/// got none, and ended the connection.
+#[derive(Debug, Clone)]
+pub struct HandshakeError(HandshakeFailure);
+
+#[derive(Debug, Clone)]
+enum HandshakeFailure {
+    Tls(rustls::Error),
+    /// The server asked for a client certificate and got none; what came after that.
+    NoCertificate(Arc<Cause>),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            HandshakeFailure::Tls(_) if self.fault() == HandshakeFault::NotTls => {
+                f.write_str("what answers there does not speak TLS, as `https` needs")
+            }
+            HandshakeFailure::Tls(error) => fmt::Display::fmt(error, f),
+            HandshakeFailure::NoCertificate(_) => f.write_str(
+                "the server asked for a client certificate, got none, and ended the connection",
+            ),
+        }
+    }
+}
+
+impl Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            HandshakeFailure::Tls(_) => None,
+            HandshakeFailure::NoCertificate(cause) => Some(&**cause),
+        }
+    }
+}
 
 /// What kind of handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,11 +228,14 @@ impl HandshakeError {
     /// What kind of handshake failed.
     pub fn fault(&self) -> HandshakeFault {
         match &self.0 {
-            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-                HandshakeFault::NotTls
+            HandshakeFailure::NoCertificate(_) => HandshakeFault::ClientCertificate,
+            HandshakeFailure::Tls(rustls::Error::InvalidMessage(
+                InvalidMessage::InvalidContentType,
+            )) => HandshakeFault::NotTls,
+            HandshakeFailure::Tls(error) if refuses_client(error) => {
+                HandshakeFault::ClientCertificate
             }
-            error if refuses_client(error) => HandshakeFault::ClientCertificate,
-            _ => HandshakeFault::Other,
+            HandshakeFailure::Tls(_) => HandshakeFault::Other,
         }
     }
 }
@@ -211,8 +264,24 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 struct ViaProxy {
     proxy: String,
     #[source]
-    cause: Cause,
+    cause: Innermost,
 }
+
+/// The first cause of a failure. The layers above it only say once more that there is no connection.
+#[derive(Debug)]
+struct Innermost(reqwest::Error);
+
+impl fmt::Display for Innermost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut error: &(dyn Error + 'static) = &self.0;
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        fmt::Display::fmt(error, f)
+    }
+}
+
+impl Error for Innermost {}
 
 /// A failure of the layers below, without their first lines, which only say that a request failed.
 #[derive(Debug)]

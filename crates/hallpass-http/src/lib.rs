@@ -82,6 +82,7 @@
 //! ```
 
 mod body;
+mod certificate_request;
 mod client;
 mod config;
 mod failure;

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::{
     AddressClass, HttpConfig, HttpConfigError, Origin, Proxy,
+    certificate_request::NoCertificate,
     config::unusable,
     policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver, Reach},
 };
@@ -97,7 +98,7 @@ impl Template {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut tls = match &config.client_identity {
-            None => builder.with_no_client_auth(),
+            None => builder.with_client_cert_resolver(Arc::new(NoCertificate)),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain(), identity.key())
                 .map_err(|error| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hallpass_core::{ClientSecret, Diagnostic, Remedy};
+use hallpass_core::{ClientSecret, Diagnostic, Hint, Remedy};
 use url::Url;
 
 mod no_proxy;
@@ -98,12 +98,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Reads `scheme://user:password@host:port`; without a scheme it is an `http` proxy. User and
-    /// password are percent-encoded where they hold special characters.
+    /// Reads `scheme://user:password@host:port`. `host:port` without a scheme is an `http` proxy, as for
+    /// curl and most other programs. User and password are percent-encoded where they hold special
+    /// characters.
     ///
     /// # Errors
     ///
-    /// When the text is no URL of such a proxy.
+    /// When the text is no URL of such a proxy, and when it has neither a scheme nor a port: programs differ
+    /// about the port that is meant then.
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
         let text = text.trim();
         let with_scheme = if text.contains("://") {
@@ -115,6 +117,9 @@ impl Proxy {
             variable: None,
             reason,
         };
+        if !text.contains("://") && !names_port(text) {
+            return Err(refuse(Reason::NoPort(shown_host(text))));
+        }
         let mut url = Url::parse(&with_scheme).map_err(|error| refuse(Reason::Syntax(error)))?;
         match url.scheme() {
             "http" | "https" | "socks5" | "socks5h" => {}
@@ -223,6 +228,11 @@ enum Reason {
     Scheme(String),
     #[error("it names no host")]
     NoHost,
+    #[error(
+        "{} neither a scheme nor a port",
+        .0.as_ref().map_or("it has".to_owned(), |host| format!("`{host}` has"))
+    )]
+    NoPort(Option<String>),
 }
 
 impl ProxyError {
@@ -241,6 +251,35 @@ impl Diagnostic for ProxyError {
     fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
+
+    fn hints(&self) -> Vec<Hint> {
+        let host = match &self.reason {
+            Reason::NoPort(Some(host)) => host,
+            _ => "HOST",
+        };
+        let url = format!("http://{host}:PORT");
+        vec![match self.variable {
+            Some(variable) => Hint::text(format!("set `{variable}={url}`")),
+            None => Hint::setting("proxy", Some(&url)),
+        }]
+    }
+}
+
+/// Whether a proxy without a scheme names its port.
+fn names_port(text: &str) -> bool {
+    let (text, _) = text.split_once('/').unwrap_or((text, ""));
+    let (_, address) = text.rsplit_once('@').unwrap_or(("", text));
+    address.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_whole = !host.contains(':') || host.ends_with(']');
+        is_whole && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The text where it is nothing but a host, without a user or a password.
+fn shown_host(text: &str) -> Option<String> {
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let fits = (1..=253).contains(&text.len()) && text.bytes().all(is_host);
+    fits.then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The code exchange (RFC 6749 §4.1.3), and the record of the login.
 
 use hallpass_core::{
-    Diagnostic as _, Grant, Hint, Record, Registration, Remedy, Scopes, State,
-    TokenEndpointAuthMethod,
+    Diagnostic as _, Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
@@ -125,7 +124,7 @@ impl Login<'_> {
         let what = format!("{issuer} gave no tokens for the code");
         let hints = match (error.code(), error.status()) {
             (Some("invalid_client"), _) | (None, StatusCode::UNAUTHORIZED) => {
-                self.client_hints(registration)
+                self.inputs().client_hints(registration, &[])
             }
             _ => Vec::new(),
         };
@@ -136,53 +135,6 @@ impl Login<'_> {
             Some(reason) => FailedAttempt::Reregister(reason, Box::new(error)),
             None => error.into(),
         }
-    }
-
-    /// What to change where the token endpoint does not accept how a client that was registered by hand
-    /// authenticates: its secret or its id is wrong, or it takes the secret in another place (RFC 6749
-    /// §2.3.1). A user who has set the place may have tried the other one: it is not named alone again.
-    fn client_hints(&self, registration: &Registration) -> Vec<Hint> {
-        if registration.origin != RegistrationOrigin::PreRegistered {
-            return Vec::new();
-        }
-        let used = &registration.auth_method;
-        let other = match used {
-            TokenEndpointAuthMethod::None if registration.client_secret.is_none() => {
-                return vec![Hint::setting("client.secret", None)];
-            }
-            TokenEndpointAuthMethod::ClientSecretBasic => TokenEndpointAuthMethod::ClientSecretPost,
-            TokenEndpointAuthMethod::None | TokenEndpointAuthMethod::ClientSecretPost => {
-                TokenEndpointAuthMethod::ClientSecretBasic
-            }
-            _ => return Vec::new(),
-        };
-        let other_method = Hint::setting("client.auth_method", Some(other.as_str()));
-        if *used == TokenEndpointAuthMethod::None {
-            return vec![other_method];
-        }
-        let metadata = &self.discovered.server;
-        let listed = metadata.token_endpoint_auth_methods_supported.as_deref();
-        let lists = |method| listed.is_some_and(|listed| listed.contains(method));
-        let client = self.request.settings.client.pre_registered.as_ref();
-        let is_set = client.is_some_and(|client| client.auth_method.is_some());
-        let secret = if is_set && !lists(used) && lists(&other) {
-            let method = ("client.auth_method", Some(other.as_str()));
-            Hint::settings([("client.secret", None), method])
-        } else {
-            Hint::setting("client.secret", None)
-        };
-        let mut hints = vec![
-            secret,
-            Hint::text("the client's secret is wrong, or its id"),
-            Hint::setting("client", None),
-        ];
-        if !is_set {
-            hints.extend([
-                other_method,
-                Hint::text("if id and secret are right, and the server takes the secret there"),
-            ]);
-        }
-        hints
     }
 
     /// Sends the warnings and the last event.

@@ -90,6 +90,7 @@ mod opener;
 mod page;
 mod par;
 mod plan;
+mod refused_client;
 mod registration;
 mod scopes;
 mod token_endpoint;

@@ -1,12 +1,10 @@
 //! Statuses that are no answer.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use hallpass_core::{Diagnostic, Hint, Remedy, RequestSecrets, ServerWords, url_without_query};
-use http::{
-    StatusCode,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
-};
+use hallpass_session::RetryAfter;
+use http::{StatusCode, header::WWW_AUTHENTICATE};
 
 use crate::Response;
 
@@ -15,7 +13,7 @@ use crate::Response;
 pub struct UnexpectedStatus {
     status: StatusCode,
     url: String,
-    retry_after: Option<String>,
+    retry_after: Option<Duration>,
     words: Option<ServerWords>,
     /// Of the request, to be removed from the words; `None` once these are there.
     secrets: Option<RequestSecrets>,
@@ -24,9 +22,6 @@ pub struct UnexpectedStatus {
     has_challenge: bool,
     is_of_http_sse: bool,
 }
-
-/// The longest `Retry-After` that is kept: a date has 29 characters.
-const MAX_RETRY_AFTER: usize = 64;
 
 /// What to look at where something else than an MCP server answers.
 pub(crate) const OTHER_URL: &str = "this may not be the URL of an MCP endpoint";
@@ -37,12 +32,7 @@ impl UnexpectedStatus {
         Self {
             status: response.status(),
             url: url_without_query(response.url()).into(),
-            retry_after: response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .filter(|value| value.len() <= MAX_RETRY_AFTER)
-                .map(str::to_owned),
+            retry_after: RetryAfter::for_user(response.headers()),
             words: None,
             secrets: response.request_secrets().cloned(),
             has_token: response.has_token(),
@@ -65,10 +55,10 @@ impl UnexpectedStatus {
         self
     }
 
-    /// When the server wants to be asked again, as it said it: seconds or an HTTP date (RFC 9110
-    /// §10.2.3).
-    pub fn retry_after(&self) -> Option<&str> {
-        self.retry_after.as_deref()
+    /// How long after the answer the server wants to be asked again (RFC 9110 §10.2.3), if it says so and that
+    /// is a day at most.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The status.
@@ -91,15 +81,17 @@ impl Diagnostic for UnexpectedStatus {
             _ if self.is_no_endpoint() && self.is_of_http_sse => Remedy::Report,
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Remedy::Retry,
+            | StatusCode::TOO_MANY_REQUESTS => Remedy::Retry,
             StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::GONE
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Remedy::Configure,
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            // The URL takes no POST with JSON.
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::NOT_IMPLEMENTED => Remedy::Configure,
+            // A fault of the server's own, which passes more often than not.
+            status if status.is_server_error() => Remedy::Retry,
             _ => Remedy::Report,
         }
     }
@@ -122,6 +114,10 @@ impl Diagnostic for UnexpectedStatus {
                  streamable HTTP, mostly at /mcp",
             )],
             _ if self.is_no_endpoint() => vec![Hint::text(OTHER_URL)],
+            _ if self.remedy() == Remedy::Retry && self.retry_after.is_some() => {
+                let after = self.retry_after;
+                vec![Hint::Retry { after }]
+            }
             _ => Vec::new(),
         }
     }

@@ -1,7 +1,9 @@
 //! What a server says about an error: its code, and its words, cleaned.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use hallpass_core::{RequestSecrets, ServerWords};
+use hallpass_core::{Hint, RequestSecrets, ServerWords};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::{answer::Answer, retry_after::RetryAfter};
@@ -23,6 +25,8 @@ pub struct ErrorResponse {
     pub code: Option<String>,
     /// When the server wants the next request.
     pub retry_after: Option<RetryAfter>,
+    /// The same for a user, see [`RetryAfter::for_user`].
+    pub(crate) wait: Option<Duration>,
 }
 
 impl ErrorResponse {
@@ -31,6 +35,7 @@ impl ErrorResponse {
             status,
             code: error.and_then(error_code),
             retry_after: RetryAfter::from_headers(headers),
+            wait: RetryAfter::for_user(headers),
         }
     }
 
@@ -39,6 +44,12 @@ impl ErrorResponse {
         let repeats = |error: &&str| secrets.is_some_and(|secrets| secrets.are_in_word(error));
         let error = answer.text("error").filter(|error| !repeats(error));
         Self::new(response.status(), response.headers(), error)
+    }
+
+    /// When to try again, if the server says it.
+    pub(crate) fn retry_hint(&self) -> Option<Hint> {
+        let after = Some(self.wait?);
+        Some(Hint::Retry { after })
     }
 
     /// `: code`, if there is one.

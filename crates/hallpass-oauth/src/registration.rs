@@ -362,7 +362,9 @@ impl Diagnostic for RegistrationError {
     fn hints(&self) -> Vec<Hint> {
         match (self.reason, self.response.code.as_deref()) {
             (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => Vec::new(),
-            (Reason::Refused, _) if self.remedy() == Remedy::Retry => Vec::new(),
+            (Reason::Refused, _) if self.remedy() == Remedy::Retry => {
+                self.response.retry_hint().into_iter().collect()
+            }
             (Reason::RedirectUri, _) => self.redirect_uri.hints("127.0.0.1"),
             (Reason::Redirect, _) => vec![Hint::text(
                 "the metadata has to name the final URL: contact the server's operator",

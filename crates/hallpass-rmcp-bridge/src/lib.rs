@@ -22,7 +22,7 @@
 //!
 //! # What it does not do
 //!
-//! It knows no browser and no terminal, and mends nothing of the manager itself. rmcp's stored
+//! It knows no browser and no terminal, and changes nothing in the manager itself. rmcp's stored
 //! credentials are a client identifier, the token answer, scopes, a time and an issuer. They have no
 //! place for
 //!

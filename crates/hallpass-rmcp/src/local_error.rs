@@ -66,6 +66,7 @@ fn read_hint(hint: &Value) -> Option<Hint> {
         "sign-in" => Some(Hint::SignIn),
         "forget-client" => Some(Hint::ForgetClient),
         "leave-out-token-source" => Some(Hint::LeaveOutTokenSource),
+        "reset-store" => Some(Hint::ResetStore),
         "refresh" => Some(Hint::Refresh),
         "url" => text("url").map(|url| Hint::Url {
             url: url.to_owned(),
@@ -94,6 +95,7 @@ mod tests {
             Hint::SignIn,
             Hint::ForgetClient,
             Hint::LeaveOutTokenSource,
+            Hint::ResetStore,
             Hint::Refresh,
             Hint::Url {
                 url: "https://a.example/mcp".to_owned(),

@@ -28,7 +28,7 @@ impl SessionInner {
             };
             let result = self.origin.renew(intent, challenges).await;
             return result
-                .map_err(|error| external_token::with_missing_scopes(error, source, challenges));
+                .map_err(|error| external_token::with_challenges(error, source, challenges));
         }
         let Some(refused) = refused else {
             let result = match self.context.fresh() {

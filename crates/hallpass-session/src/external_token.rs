@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthorizeError, BoxFuture, Challenge, CredentialKey, Remedy, Scopes, TokenSource,
+    AuthorizeError, BoxFuture, Challenge, CredentialKey, Remedy, Scopes, ServerWords, TokenSource,
 };
 
 use crate::{
@@ -156,24 +156,35 @@ fn stale_at(context: &Context, source: &dyn TokenSource) -> Option<Deadline> {
     Some(Deadline::after(lifetime, context.moment()))
 }
 
-/// The terminal error of a refused external token, for the challenges of the refusal.
-pub(crate) fn with_missing_scopes(
+/// The terminal error of a refused external token, with what the challenges of the refusal say.
+pub(crate) fn with_challenges(
     error: SessionError,
     source: &dyn TokenSource,
     challenges: &[Challenge],
 ) -> SessionError {
-    let mut challenges = challenges
+    let SessionError::Terminated(terminated) = error else {
+        return error;
+    };
+    let mut insufficient = challenges
         .iter()
         .filter(|challenge| challenge.is_insufficient_scope())
         .peekable();
-    if !matches!(error, SessionError::Terminated(_)) || challenges.peek().is_none() {
-        return error;
-    }
-    let scopes = challenges
-        .filter_map(|challenge| challenge.scope.as_ref())
-        .fold(Scopes::none(), |all, scopes| all.union(scopes));
-    let reason = TerminationReason::ExternalTokenLacksScopes(source.describe(), scopes);
-    SessionError::Terminated(SessionTerminated::new(reason))
+    let terminated = if insufficient.peek().is_some() {
+        let scopes = insufficient
+            .filter_map(|challenge| challenge.scope.as_ref())
+            .fold(Scopes::none(), |all, scopes| all.union(scopes));
+        let reason = TerminationReason::ExternalTokenLacksScopes(source.describe(), scopes);
+        SessionTerminated::new(reason)
+    } else {
+        terminated
+    };
+    // A challenge may repeat the token, so that ordinary words alone are taken.
+    let words = challenges.iter().find_map(|challenge| {
+        let text = challenge.error_description.as_deref();
+        let text = text.or(challenge.error.as_deref())?;
+        ServerWords::in_text(text, None)
+    });
+    SessionError::Terminated(terminated.with_words(words))
 }
 
 /// The error of a sign-in to a session with a source.

@@ -120,3 +120,6 @@ pub use token_client::{
     DpopOnDemand, DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError,
     Retry, TokenClient, TokenRequestError,
 };
+
+/// When a server wants to be asked again, of an authorization server and of an MCP server alike.
+pub use hallpass_oauth::RetryAfter;

@@ -112,7 +112,7 @@ pub(crate) fn is_at(path: &Path, file: &File) -> bool {
 ///
 /// # Errors
 ///
-/// When one of them is not so, with the command that mends it as a hint, and when the file can't be read.
+/// When one of them is not so, with the command that repairs it as a hint, and when the file can't be read.
 pub fn read_private(store: &Path, file: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(bytes) = read(file)? else {
         return Ok(None);

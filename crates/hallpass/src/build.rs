@@ -328,6 +328,7 @@ impl HallpassBuilder {
         let store = read_only.unwrap_or(store);
         self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let transport = self.transport;
         self.sign_in = SignInMethod::None;
         self.proactive_refresh = false;
         let hallpass = self.http_client(Arc::new(http.clone())).build()?;
@@ -338,6 +339,7 @@ impl HallpassBuilder {
             handshakes,
             store,
             is_persistent,
+            transport,
             clock,
             entropy,
         })
@@ -360,6 +362,8 @@ pub struct DiagnosisParts<C> {
     pub store: Arc<dyn CredentialStore>,
     /// Whether the host supplied a store. Without one, credentials end with the process.
     pub is_persistent: bool,
+    /// How the server is spoken to.
+    pub transport: TransportKind,
     /// The host's clock.
     pub clock: Arc<dyn Clock>,
     /// The host's source of randomness.

@@ -1,7 +1,5 @@
 //! What a login through the facade fails with.
 
-use std::time::Duration;
-
 use hallpass_core::{Diagnostic, Hint, Remedy};
 use hallpass_mcp::UnexpectedStatus;
 use hallpass_session::SessionError;
@@ -44,8 +42,7 @@ impl Diagnostic for Error {
                 ),
             ],
             Self::UnexpectedStatus(status) => {
-                let seconds = status.retry_after().and_then(|text| text.parse().ok());
-                let after = seconds.map(Duration::from_secs);
+                let after = status.retry_after();
                 vec![Hint::Retry { after }]
             }
             Self::Session(error) => error.hints(),

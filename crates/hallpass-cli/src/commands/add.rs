@@ -48,7 +48,7 @@ pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError
     ] {
         if name
             .as_ref()
-            .is_some_and(|name| !program.environment.is_name(name))
+            .is_some_and(|name| !program.environment.may_be_variable(name))
         {
             let what = format!("`{option}` takes the name of an environment variable");
             let hint = "put the secret into a variable, and give its name, such as CLIENT_SECRET";

@@ -6,17 +6,22 @@ use std::sync::Arc;
 use clap::Args;
 use hallpass::{
     Hint,
+    settings::TokenEndpointAuthMethod,
     store::{CredentialStore, MemoryStore},
 };
-use hallpass_doctor::{Doctor as Examined, Finding, Report, Severity, Style, Tone, Verdict};
+use hallpass_doctor::{
+    Doctor as Examined, Finding, RefusedClient as RefusedAtLogin, Report, Severity, Style, Tone,
+    Verdict,
+};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
     exit::{Code, CommandError},
     output,
     program::Program,
-    saved_options::SavedOptions,
-    server_options::Server,
+    saved_options::{FailedLogin, RefusedClient, SavedOptions},
+    server_options::{Server, ServerOptions},
     server_ref::ServerRef,
     settings,
     setup::{self, Setup},
@@ -39,8 +44,8 @@ pub(crate) struct Doctor {
 const WIDTH: usize = 100;
 
 pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), CommandError> {
-    let server = with_failed_login(program, &command.server)?;
-    let examined = examined(program, &server, command.refresh).await?;
+    let (server, refused) = with_failed_login(program, &command.server)?;
+    let examined = examined(program, &server, refused, command.refresh).await?;
     let key = examined.hallpass().key().clone();
     let waiting = format!("diagnosing {key}");
     let report = program.output.while_waiting(&waiting, examined.diagnose());
@@ -69,11 +74,18 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
     }
 }
 
-/// The server with the options of the last login too, if that failed: it is what the user asks about.
-fn with_failed_login(program: &Program, server: &Server) -> Result<Server, CommandError> {
+/// The server with the options of the last login too, if that failed: it is what the user asks about. With it
+/// the refusal of its client, if that was why.
+fn with_failed_login(
+    program: &Program,
+    server: &Server,
+) -> Result<(Server, Option<RefusedClient>), CommandError> {
     let key = setup::key(program, &server.url, server.account.as_deref())?;
     let remembered = SavedOptions::new(&key, &store::folder(program)?);
-    let failed = remembered.of_failed_login()?;
+    let FailedLogin {
+        options: failed,
+        refused_client,
+    } = remembered.failed_login()?;
     let options = server.options.over(&failed).map_err(CommandError::new)?;
     if options != server.options {
         let added = failed.to_map().map_err(CommandError::new)?;
@@ -86,7 +98,19 @@ fn with_failed_login(program: &Program, server: &Server) -> Result<Server, Comma
         ));
     }
     let (url, account) = (server.url.clone(), server.account.clone());
-    Ok(Server::new(url, account, options))
+    Ok((Server::new(url, account, options), refused_client))
+}
+
+/// The refusal of the client that these options name, in the words of the diagnosis.
+fn refusal_of(options: &ServerOptions, refused: RefusedClient) -> Option<RefusedAtLogin> {
+    if refused.client != RefusedClient::client_of(options) {
+        return None;
+    }
+    let mut refusal = RefusedAtLogin::new(StatusCode::from_u16(refused.status).ok()?);
+    refusal.code = refused.error;
+    let methods = refused.auth_methods.into_iter();
+    refusal.auth_methods = methods.map(TokenEndpointAuthMethod::from).collect();
+    Some(refusal)
 }
 
 /// What examines the server, with the options that were given over the remembered ones. A store that
@@ -94,6 +118,7 @@ fn with_failed_login(program: &Program, server: &Server) -> Result<Server, Comma
 async fn examined(
     program: &Program,
     server: &Server,
+    refused: Option<RefusedClient>,
     refresh: bool,
 ) -> Result<Examined, CommandError> {
     let key = setup::key(program, &server.url, server.account.as_deref())?;
@@ -113,6 +138,10 @@ async fn examined(
     let builder = setup::builder(key, &options, settings, port, program)?;
     let examined = Examined::new(builder).map_err(CommandError::usage)?;
     program.opened(examined.hallpass());
+    let examined = match refused.and_then(|refused| refusal_of(&options, refused)) {
+        Some(refusal) => examined.with_refused_client(refusal),
+        None => examined,
+    };
     let examined = match kept_in {
         Some(words) => examined.with_store_description(words),
         None => examined,

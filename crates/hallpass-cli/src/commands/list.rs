@@ -16,7 +16,8 @@ use crate::{
 
 pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
-    program.warn_of_config(config.warnings());
+    // Each server has its row.
+    program.warn_of_config(config.other_warnings());
     let inventory = match inventory(program).await {
         Ok(inventory) => Some(inventory),
         Err(failed) => {

@@ -14,6 +14,7 @@ use crate::{
     open_server,
     open_sign_in::OpenSignIn,
     program::Program,
+    saved_options::{FailedLogin, RefusedClient},
     server_options::Server,
     setup::{self, Options, Setup, User},
     store,
@@ -121,9 +122,13 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             return Ok(());
         }
         Err(failed) => {
-            let failed = without_refused_method(failed, login, &setup);
+            let refused = refused_client(&failed, &setup);
+            let failed = match &refused {
+                Some(refused) => without_refused_methods(failed, refused),
+                None => failed,
+            };
             if setup.keeps
-                && let Err(error) = save_failed_login(login, &setup)
+                && let Err(error) = save_failed_login(login, &setup, refused)
             {
                 tracing::debug!(%error, "the options of the failed login are not saved");
             }
@@ -191,23 +196,45 @@ fn save_options(setup: &Setup, program: &Program) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The failure without the advice that the login before this one followed in vain: another way to send the
+/// The failure without the advice that the logins before this one followed in vain: another way to send the
 /// secret of the same client.
-fn without_refused_method(failed: CommandError, login: &Login, setup: &Setup) -> CommandError {
-    let before = setup.remembered.of_failed_login().unwrap_or_default();
-    match before.token_endpoint_auth_method {
-        Some(method) if before.client_id == login.server.options.client_id => {
-            let tried = Hint::setting("client.auth_method", Some(method.as_str()));
-            failed.without_hint(&tried)
-        }
-        _ => failed,
-    }
+fn without_refused_methods(failed: CommandError, refused: &RefusedClient) -> CommandError {
+    refused.auth_methods.iter().fold(failed, |failed, method| {
+        failed.without_hint(&Hint::setting("client.auth_method", Some(method)))
+    })
 }
 
-/// Remembers the options of a login that failed, for the diagnosis that follows.
-fn save_failed_login(login: &Login, setup: &Setup) -> Result<(), CommandError> {
-    let given = setup::given(&login.server)?;
-    setup.remembered.save_failed_login(&given)
+/// The token endpoint's refusal of the client, if that is why a login failed. Of the same client the methods
+/// that were refused before are kept.
+fn refused_client(failed: &CommandError, setup: &Setup) -> Option<RefusedClient> {
+    let (status, error) = failed.refusal_of_client()?;
+    let client = RefusedClient::client_of(&setup.options);
+    let before = setup.remembered.failed_login().unwrap_or_default();
+    let before = before.refused_client.filter(|it| it.client == client);
+    let mut auth_methods = before.map(|it| it.auth_methods).unwrap_or_default();
+    if let Some(method) = setup.options.token_endpoint_auth_method {
+        let method = method.as_str().to_owned();
+        auth_methods.retain(|it| *it != method);
+        auth_methods.push(method);
+    }
+    Some(RefusedClient {
+        client,
+        status,
+        error,
+        auth_methods,
+    })
+}
+
+/// Remembers a login that failed, for the diagnosis that follows.
+fn save_failed_login(
+    login: &Login,
+    setup: &Setup,
+    refused_client: Option<RefusedClient>,
+) -> Result<(), CommandError> {
+    setup.remembered.save_failed_login(&FailedLogin {
+        options: setup::given(&login.server)?,
+        refused_client,
+    })
 }
 
 /// Whether no sign-in is possible because the server wants none: it names no authorization server, and

@@ -38,6 +38,7 @@ pub(crate) struct Status {
 
 pub(super) async fn run(status: &Status, program: &Program) -> Result<(), CommandError> {
     let store = Store::open_read_only(program).await??;
+    let mut faulty = Vec::new();
     let (credentials, look) = if let Some(url) = &status.url {
         let key = setup::key(program, url, status.account.as_deref())?;
         let look = store.inventory(Some(&key)).await?.error_of(&key)?;
@@ -45,10 +46,21 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     } else {
         let look = store.inventory(None).await?;
         let mut credentials: BTreeSet<CredentialKey> = look.kept().keys().cloned().collect();
+        let config = Config::read(program)?;
+        program.warn_of_config(config.other_warnings());
         credentials.extend(with_a_token_source(program)?);
+        // Of a server that can't be read its account tells, where its URL can be read.
+        for (_, key, what) in config.unreadable() {
+            match key {
+                Some(key) => _ = credentials.insert(key.clone()),
+                None => faulty.push(what.to_owned()),
+            }
+        }
         (credentials, look)
     };
     let (mut problems, mut said) = (look.problems(), look.describe_problems(&program.output));
+    problems.extend(faulty.iter().cloned());
+    said.extend(faulty);
     let mut accounts = Vec::new();
     for key in credentials {
         let (options, settings) = match setup::options_of(program, &key) {

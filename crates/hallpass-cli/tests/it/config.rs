@@ -350,7 +350,6 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
         "{}:5: unknown key `scopes`; did you mean `scope`?",
         named.file.display()
     );
-    let warning = format!("warning: {place}\n");
     for fine in [
         &["status"][..],
         &["status", "mine"],
@@ -358,12 +357,8 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
         &["doctor", "https://127.0.0.1:1/mcp"],
     ] {
         let ended = named.run(fine).await;
-        assert_eq!(
-            ended.stderr.matches(&warning).count(),
-            1,
-            "{fine:?}: {}",
-            ended.stderr
-        );
+        let said = ended.stdout + &ended.stderr;
+        assert_eq!(said.matches(&place).count(), 1, "{fine:?}: {said}");
     }
     for stops in [
         &["status", "other"][..],
@@ -407,7 +402,9 @@ async fn server_that_can_not_be_read_is_listed_with_the_reason() {
     ] {
         let mut file = fs::File::create(&named.file).unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let list = named.run(&["list"]).await.expect(0).stdout;
+        let ended = named.run(&["list"]).await.expect(0);
+        assert!(!ended.stderr.contains(&what), "once: {}", ended.stderr);
+        let list = ended.stdout;
         let row = format!(
             "other  {}  can't be read  {what}",
             server.unwrap_or_default()
@@ -420,6 +417,17 @@ async fn server_that_can_not_be_read_is_listed_with_the_reason() {
         assert_eq!(listed["server"].as_str(), server);
         assert_eq!(listed["state"], serde_json::Value::Null);
         let problem = listed["problem"].as_str().unwrap();
+        assert!(problem.starts_with(&what), "{problem}");
+
+        // Its account is among the others, and what is wrong is said once.
+        let status = named.run(&["status"]).await.expect(0);
+        let says = format!("can't be read: {what}");
+        assert!(status.stderr.contains(&says), "{}", status.stderr);
+        assert_eq!(status.stderr.matches(&what).count(), 1, "{}", status.stderr);
+        let shown = server.is_none_or(|server| status.stdout.contains(server));
+        assert!(shown, "{}", status.stdout);
+        let status = named.run(&["--json", "status"]).await.expect(0).json();
+        let problem = status["result"]["problems"][0].as_str().unwrap();
         assert!(problem.starts_with(&what), "{problem}");
     }
     // What is no server's is a warning; that there are no servers is not known.

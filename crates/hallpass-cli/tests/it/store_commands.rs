@@ -134,7 +134,10 @@ async fn key_moves_to_passphrase_and_back() {
             vec!["--passphrase-file", &wrong],
             "is not the one that the store was created with",
         ),
-        (vec!["--passphrase-env", "UNSET"], "`UNSET` is not set"),
+        (
+            vec!["--passphrase-env", "UNSET"],
+            "the environment variable that `--passphrase-env` names (not shown: it may be a secret) is not set",
+        ),
     ] {
         let arguments: Vec<_> = ["token", &fixture.url()]
             .iter()
@@ -347,7 +350,8 @@ async fn unreadable_passphrase_is_not_blamed_on_the_store_key() {
         let expected = format!("error: the passphrase in `{}` can't be read\n", file[1]);
         assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
         let ended = fixture.run(&[words, &variable].concat()).await.expect(2);
-        let expected = "error: the environment variable `UNSET` is not set\n";
+        let expected = "error: the environment variable that `--with-passphrase-env` names (not shown: it may \
+                        be a secret) is not set\n";
         assert_eq!(ended.stderr, expected, "{words:?}");
     }
     assert_eq!(accounts(&fixture, &[]).await, TWO);

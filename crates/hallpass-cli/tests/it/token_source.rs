@@ -54,7 +54,9 @@ async fn token_env_value_is_not_saved() {
     assert_eq!(printed.stdout.trim(), token);
     let ended = fixture.run(&["call", &url, "ping"]).await.expect(2);
     assert!(
-        ended.stderr.contains("`MY_TOKEN` is not set"),
+        ended
+            .stderr
+            .contains("that `--token-env` names (not shown: it may be a secret) is not set"),
         "{}",
         ended.stderr
     );

@@ -1,7 +1,7 @@
 //! What the endpoint says to a request without a token.
 
-use hallpass::{Hint, Remedy};
-use hallpass_doctor::Code;
+use hallpass::{Hint, Remedy, mcp::TransportKind};
+use hallpass_doctor::{Code, Report};
 use hallpass_testkit::{ChallengeStyle, Endpoint, Fault, ServerTransport};
 
 use crate::fixture::{Fixture, JSON, always, answer};
@@ -220,6 +220,27 @@ async fn server_of_the_old_transport_is_a_note() {
     let report = fixture.report("sse-only").await;
     assert_eq!(report.first_fault(), None);
     assert!(report.findings().any(|it| it.code == Code::SseOnly));
+}
+
+#[tokio::test]
+async fn transport_of_the_host_is_the_one_that_is_diagnosed() {
+    let report = async |fixture: &Fixture, kind| {
+        let builder = fixture.builder().transport_kind(kind);
+        fixture.doctor_of(builder).diagnose().await
+    };
+    let first = |report: &Report| report.first_fault().map(|it| it.code);
+    let old = of_http_sse(405, None, true).await;
+    let told = report(&old, TransportKind::StreamableHttp).await;
+    assert_eq!(first(&told), Some(Code::NoStreamableHttp));
+    let told = report(&old, TransportKind::HttpSse).await;
+    assert_eq!(first(&told), None, "{told}");
+
+    let new = Fixture::with(|_| {}, |server| server.protection.is_open = true).await;
+    let told = report(&new, TransportKind::StreamableHttp).await;
+    assert_eq!(first(&told), None, "{told}");
+    let told = report(&new, TransportKind::HttpSse).await;
+    assert_eq!(first(&told), Some(Code::SseFails), "{told}");
+    assert!(told.to_string().contains("answers a GET with"), "{told}");
 }
 
 #[tokio::test]

@@ -114,6 +114,55 @@ async fn token_with_too_few_scopes_is_a_fault() {
     fixture.report("insufficient-scope").await;
 }
 
+/// Another sign-in with the same settings would change nothing, and a call says the same.
+#[tokio::test]
+async fn scopes_that_no_sign_in_brings_lead_to_no_sign_in() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.scopes = Some(hallpass_core::Scopes::from_server("a"));
+    fixture.sign_in().await;
+    for (scope, hint) in [
+        ("", Hint::setting("scopes", None)),
+        (
+            ", scope=\"a\"",
+            Hint::text("ask the authorization server's operator to grant `a` to this account"),
+        ),
+    ] {
+        let challenge = format!("Bearer error=\"insufficient_scope\"{scope}");
+        to_the_token(
+            &fixture,
+            answer(403, &[("www-authenticate", &challenge)], ""),
+        );
+        let report = fixture.doctor().diagnose().await;
+        let fault = report.first_fault().unwrap();
+        assert_eq!(fault.code, Code::InsufficientScope);
+        assert_eq!(fault.hints, [hint], "{scope}");
+    }
+}
+
+/// A refresh that names no scope may bring a token of another one; a sign-in names it.
+#[tokio::test]
+async fn refresh_scope_is_the_first_hint_for_the_token_of_a_refresh_alone() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.scopes = Some(hallpass_core::Scopes::from_server("a"));
+    fixture.sign_in().await;
+    fixture.issuer.expire_access_tokens();
+    let setting = Hint::setting("refresh_scope", Some("true"));
+    let report = fixture.doctor().diagnose().await;
+    let fault = report.first_fault().unwrap();
+    assert_eq!(fault.code, Code::FreshTokenRefused);
+    assert!(!fault.hints.contains(&setting), "{:?}", fault.hints);
+    fixture
+        .change(|record| {
+            let registration = record.registration.as_mut().unwrap();
+            let grant = record.grant.as_ref().unwrap();
+            let before = grant.obtained_at.as_unix_seconds() - 3600;
+            registration.proven_at = Some(hallpass_core::Timestamp::from_unix_seconds(before));
+        })
+        .await;
+    let report = fixture.doctor().diagnose().await;
+    assert_eq!(report.first_fault().unwrap().hints[0], setting);
+}
+
 #[tokio::test]
 async fn forbidden_account_is_a_fault() {
     let fixture = Fixture::signed_in().await;

@@ -3,8 +3,9 @@
 use hallpass_core::{
     ClientId, ClientSecret, DpopSetting, Hint, PreRegisteredClient, TokenEndpointAuthMethod,
 };
-use hallpass_doctor::{Code, Report, Severity};
-use hallpass_testkit::{Endpoint, Fault};
+use hallpass_doctor::{Code, RefusedClient, Report, Severity};
+use hallpass_testkit::{Endpoint, Fault, StaticClient};
+use http::StatusCode;
 use serde_json::json;
 
 use crate::fixture::{Fixture, JSON, always, answer};
@@ -117,6 +118,59 @@ async fn proofs_of_other_algorithms_alone_are_a_fault() {
     });
     let report = fixture.report("dpop-impossible").await;
     assert_eq!(found(&report, Code::DpopImpossible), Some(Severity::Fault));
+}
+
+/// A diagnosis sends no secret, so the host says what the last sign-in met.
+#[tokio::test]
+async fn refused_client_secret_is_a_fault_with_what_changes_something() {
+    let mut fixture = Fixture::with(
+        |it| {
+            it.clients = vec![StaticClient {
+                id: "by-hand".to_owned(),
+                secret: Some("right".to_owned()),
+                auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
+                redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+            }];
+            it.behaviour.any_loopback_port = true;
+        },
+        |_| {},
+    )
+    .await;
+    let mut client = by_hand();
+    client.secret = Some(ClientSecret::new("mistyped"));
+    fixture.settings.client.pre_registered = Some(client);
+    let mut refused = RefusedClient::new(StatusCode::UNAUTHORIZED);
+    refused.code = Some("invalid_client".to_owned());
+    let report = |fixture: &Fixture, refused: &RefusedClient| {
+        fixture.doctor().with_refused_client(refused.clone())
+    };
+    let doctor = report(&fixture, &refused);
+    let told = fixture.report_of("client-secret-refused", doctor).await;
+    assert_eq!(told.first_fault().unwrap().code, Code::ClientSecretRefused);
+    let first = |told: &Report| told.first_fault().unwrap().hints[0].clone();
+    let post = Hint::setting("client.auth_method", Some("client_secret_post"));
+    assert_eq!(first(&told), post);
+    let mut hints = told.findings().flat_map(|it| &it.hints);
+    assert!(!hints.any(|it| *it == Hint::SignIn), "it would fail again");
+
+    // What was refused is not named again, nor is what the server does not list the first thing to try.
+    refused.auth_methods = vec![TokenEndpointAuthMethod::ClientSecretPost];
+    let doctor = report(&fixture, &refused);
+    let told = doctor.diagnose().await;
+    let secret = Hint::setting("client.secret", None);
+    assert_eq!(first(&told), secret);
+    assert!(!told.first_fault().unwrap().hints.contains(&post));
+    refused.auth_methods.clear();
+    fixture
+        .issuer
+        .change(|it| it.auth_methods = vec![TokenEndpointAuthMethod::ClientSecretBasic]);
+    let told = report(&fixture, &refused).diagnose().await;
+    assert_eq!(first(&told), secret);
+
+    // The secret is no part of a client that has none.
+    fixture.settings.client.pre_registered = Some(by_hand());
+    let told = report(&fixture, &refused).diagnose().await;
+    assert_eq!(found(&told, Code::ClientSecretRefused), None);
 }
 
 fn by_hand() -> PreRegisteredClient {

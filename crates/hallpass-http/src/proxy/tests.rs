@@ -135,3 +135,42 @@ fn proxy_credentials_are_kept_apart_and_hidden() {
         );
     }
 }
+
+/// curl takes 1080 for the port, other programs 80.
+#[test]
+fn proxy_without_scheme_and_port_is_refused_with_the_form_that_is_meant() {
+    for text in [
+        "p:3128",
+        "u:s3cret@p:3128",
+        "[::1]:3128",
+        "127.0.0.1:1/",
+        "p:80",
+    ] {
+        let proxy = Proxy::parse(text).unwrap();
+        assert_eq!(proxy.url().scheme(), "http", "{text}");
+    }
+    for (text, host) in [
+        ("foo", "foo"),
+        ("proxy.corp.example", "proxy.corp.example"),
+        ("u:s3cret@foo", "HOST"),
+        ("s3cret:x", "HOST"),
+        ("[::1]", "HOST"),
+        ("foo/s3cret", "HOST"),
+        ("", "HOST"),
+    ] {
+        let error = Proxy::parse(text).unwrap_err();
+        let url = format!("http://{host}:PORT");
+        assert_eq!(
+            error.hints(),
+            [Hint::setting("proxy", Some(&url))],
+            "{text}"
+        );
+        let says = error.to_string();
+        assert!(says.contains("neither a scheme nor a port"), "{says}");
+        assert!(!says.contains("s3cret"), "{says}");
+    }
+    let values = |name: &str| (name == "HTTPS_PROXY").then(|| "foo".to_owned());
+    let error = ProxyConfig::from_environment_values(values).unwrap_err();
+    let hint = Hint::text("set `HTTPS_PROXY=http://foo:PORT`");
+    assert_eq!(error.hints(), [hint]);
+}

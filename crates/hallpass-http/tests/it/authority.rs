@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer},
-    server::WebPkiClientVerifier,
+    server::{ClientCertVerifierBuilder, WebPkiClientVerifier},
 };
 
 pub(crate) struct Authority {
@@ -90,6 +90,26 @@ impl Issued {
         version: &'static SupportedProtocolVersion,
         clients: Option<&Authority>,
     ) -> Arc<ServerConfig> {
+        self.server_with(version, clients, |verifier| verifier)
+    }
+
+    /// A server with this certificate, which asks for client certificates of `clients` and lets those in who
+    /// have none.
+    pub(crate) fn server_that_asks(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        clients: &Authority,
+    ) -> Arc<ServerConfig> {
+        let allow = ClientCertVerifierBuilder::allow_unauthenticated;
+        self.server_with(version, Some(clients), allow)
+    }
+
+    fn server_with(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        clients: Option<&Authority>,
+        change: impl FnOnce(ClientCertVerifierBuilder) -> ClientCertVerifierBuilder,
+    ) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[version])
@@ -101,7 +121,7 @@ impl Issued {
                 roots.add(authority.der.clone()).unwrap();
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
+                builder.with_client_cert_verifier(change(verifier).build().unwrap())
             }
         };
         let key = PrivateKeyDer::Pkcs8(self.key.serialize_der().into());

@@ -146,6 +146,43 @@ async fn missing_client_certificate_is_a_tls_error_and_nothing_is_sent() {
     }
 }
 
+/// The alert may be lost: a server that closes while a request is unread resets the connection.
+#[tokio::test]
+async fn connection_that_breaks_after_a_request_for_a_certificate_names_it() {
+    let authority = Authority::new("Corp Root");
+    for version in [&version::TLS12, &version::TLS13] {
+        let issued = authority.issue("mcp.test");
+        for (tls, is_asked) in [
+            (issued.server_that_asks(version, &authority), true),
+            (issued.server(version, None), false),
+        ] {
+            let server = Server::start_tls(tls, |_| Reply::text("")).await;
+            let url = server.named("https", "mcp.test", "/");
+            let client = Client::new(
+                HttpConfig::default()
+                    .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
+                    .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")])),
+            )
+            .unwrap();
+            let error = get(&client, &url).await.unwrap_err();
+            // The server may have read the request.
+            assert_eq!(
+                error.kind(),
+                HttpErrorKind::Interrupted,
+                "{}",
+                chain(&error)
+            );
+            assert!(error.may_have_been_sent());
+            let handshake = error.source().unwrap().downcast_ref::<HandshakeError>();
+            let fault = handshake.map(HandshakeError::fault);
+            let expected = is_asked.then_some(HandshakeFault::ClientCertificate);
+            assert_eq!(fault, expected, "{version:?}: {}", chain(&error));
+            let says = chain(&error).contains("asked for a client certificate");
+            assert_eq!(says, is_asked, "{}", chain(&error));
+        }
+    }
+}
+
 #[tokio::test]
 async fn certificate_of_another_client_is_refused() {
     let authority = Authority::new("Corp Root");

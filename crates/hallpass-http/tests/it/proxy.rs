@@ -325,7 +325,7 @@ async fn no_proxy_host_is_reached_directly_and_judged_here() {
 #[tokio::test]
 async fn unknown_name_of_a_proxy_is_not_said_of_the_server() {
     for (proxy, kind) in [
-        ("nowhere.test", HttpErrorKind::Connect),
+        ("nowhere.test:3128", HttpErrorKind::Connect),
         ("socks5h://nowhere.test", HttpErrorKind::Connect),
         // It is asked for an address, so either name may be unknown here.
         ("socks5://nowhere.test", HttpErrorKind::Resolve),

@@ -245,6 +245,11 @@ impl Diagnostic for TokenError {
         if self.demands_proof() && !self.with_proof {
             return vec![Hint::setting("dpop", Some("always"))];
         }
+        if self.remedy() == Remedy::Retry
+            && let Some(retry) = self.response.retry_hint()
+        {
+            return vec![retry];
+        }
         let hints = hint::for_code(self.code(), self.description());
         if hints.is_empty() && self.status().is_redirection() {
             return vec![Hint::text(

@@ -1,5 +1,7 @@
 //! rmcp's service on the transport, against a resource-bound server and its authorization server.
 
+use std::time::Duration;
+
 use hallpass_core::{Diagnostic as _, Remedy, SignInReason};
 use hallpass_rmcp::{Error, transport};
 use hallpass_session::SignOut;
@@ -243,7 +245,7 @@ async fn busy_server_leads_to_remedy_retry() {
             };
             assert_eq!(found.remedy(), Remedy::Retry);
             assert_eq!(answer.status().as_u16(), status);
-            assert_eq!(answer.retry_after(), Some("7"));
+            assert_eq!(answer.retry_after(), Some(Duration::from_secs(7)));
         };
         let fixture = Fixture::new(|options| options.faults.clone_from(&plan)).await;
         let first = transport(fixture.client.clone(), &fixture.url);

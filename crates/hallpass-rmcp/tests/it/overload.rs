@@ -1,5 +1,7 @@
 //! A server that has no time for a request: its status, and when it wants to be asked again.
 
+use std::time::Duration;
+
 use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
 use rmcp::transport::streamable_http_client::StreamableHttpResponseLimits;
@@ -15,7 +17,7 @@ fn busy_status_keeps_its_retry_after() {
     for (status, remedy) in [
         (408, Remedy::Retry),
         (429, Remedy::Retry),
-        (500, Remedy::Report),
+        (500, Remedy::Retry),
         (502, Remedy::Retry),
         (503, Remedy::Retry),
         (504, Remedy::Retry),
@@ -27,7 +29,7 @@ fn busy_status_keeps_its_retry_after() {
         };
         assert_eq!(error.status().as_u16(), status);
         assert_eq!(error.remedy(), remedy, "{status}");
-        assert_eq!(error.retry_after(), Some("17"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(17)));
     }
     let long = answer(503).with_header("retry-after", "9".repeat(65));
     let error = run(post(long, "tools/list", None, limits)).unwrap_err();

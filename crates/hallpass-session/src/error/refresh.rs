@@ -123,6 +123,10 @@ impl Diagnostic for RefreshError {
         let next = self
             .retry_after
             .filter(|pause| *pause >= Duration::from_secs(1));
+        if next.is_some() {
+            // The session waits longer than the server says, and no shorter.
+            hints.retain(|hint| !matches!(hint, Hint::Retry { .. }));
+        }
         hints.extend(next.map(|pause| Hint::Retry { after: Some(pause) }));
         hints
     }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hallpass_core::{Diagnostic, Hint, Remedy, Scopes};
+use hallpass_core::{Diagnostic, Hint, Remedy, Scopes, ServerWords};
 use hallpass_discovery::DiscoveryError;
 
 /// Nothing more can be tried for this request. The credentials are kept.
@@ -11,6 +11,8 @@ pub struct SessionTerminated {
     reason: TerminationReason,
     /// Whether the token may be one of a refresh that did not name its scopes.
     lacks_refresh_scope: bool,
+    /// What the server says about the token that it refuses.
+    words: Option<Arc<ServerWords>>,
     source: Option<Arc<DiscoveryError>>,
 }
 
@@ -40,6 +42,7 @@ impl SessionTerminated {
         Self {
             reason,
             lacks_refresh_scope: false,
+            words: None,
             source: None,
         }
     }
@@ -60,6 +63,12 @@ impl SessionTerminated {
     #[must_use]
     pub(crate) fn with_source(mut self, source: DiscoveryError) -> Self {
         self.source = Some(Arc::new(source));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_words(mut self, words: Option<ServerWords>) -> Self {
+        self.words = words.map(Arc::new);
         self
     }
 
@@ -106,14 +115,18 @@ impl Diagnostic for SessionTerminated {
             TerminationReason::ScopesAskedBefore(scopes) => vec![Hint::text(format!(
                 "ask the authorization server's operator to grant `{scopes}` to this account"
             ))],
-            TerminationReason::TooManyStepUps(scopes) => vec![Hint::text(format!(
-                "sign in and grant `{scopes}` on the consent page"
-            ))],
+            TerminationReason::TooManyStepUps(scopes) => vec![
+                Hint::SignIn,
+                Hint::text(format!("and grant `{scopes}` on the consent page")),
+            ],
             TerminationReason::NoScopesNamed => vec![Hint::setting("scopes", None)],
             TerminationReason::ExternalTokenRefused(origin)
-            | TerminationReason::ExternalTokenLacksScopes(origin, _) => vec![Hint::text(format!(
-                "make sure that {origin} provides a token that the server accepts"
-            ))],
+            | TerminationReason::ExternalTokenLacksScopes(origin, _) => vec![
+                Hint::text(format!(
+                    "make sure that {origin} provides a token that the server accepts"
+                )),
+                Hint::LeaveOutTokenSource,
+            ],
             TerminationReason::UnusableToken => Vec::new(),
         }
     }
@@ -158,6 +171,9 @@ impl fmt::Display for SessionTerminated {
 
 impl Error for SessionTerminated {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|error| error as _)
+        match &self.words {
+            Some(words) => Some(&**words),
+            None => self.source.as_deref().map(|error| error as _),
+        }
     }
 }

@@ -422,7 +422,7 @@ async fn keep(engine: &RefreshEngine, mut record: Record, guard: &mut Guard) {
     }
 }
 
-/// The error for a refused refresh that a sign-in mends. The grant is kept, since the server may accept
+/// The error for a refused refresh that a sign-in ends. The grant is kept, since the server may accept
 /// its refresh token later.
 fn refused_error(
     engine: &RefreshEngine,

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::store::{StoreError, StoreErrorKind};
+use hallpass_core::{
+    Hint,
+    store::{StoreError, StoreErrorKind},
+};
 
 use super::{
     header::{KeyEpoch, StoreHeader},
@@ -157,7 +160,8 @@ pub(super) fn no_header(root: &Path) -> StoreError {
             header_path(root).display()
         ),
     )
-    .with_hint("bring the file back, as from a backup, or start the store over")
+    .with_hint("bring the file back, as from a backup")
+    .with_hint(Hint::ResetStore)
 }
 
 pub(super) fn header_path(root: &Path) -> PathBuf {

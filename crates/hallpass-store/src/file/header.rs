@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use hallpass_core::{
-    Timestamp, quote,
+    Hint, Timestamp, quote,
     store::{StoreError, StoreErrorKind},
 };
 use hallpass_seal::Binding;
@@ -330,4 +330,5 @@ fn damaged(path: &Path) -> StoreError {
         format!("`{}` is not what Hallpass wrote there", path.display()),
     )
     .with_hint("bring the file back, as from a backup: without it the records can't be opened")
+    .with_hint(Hint::ResetStore)
 }

@@ -25,7 +25,10 @@
 
 use std::{fs::File, sync::Arc};
 
-use hallpass_core::store::{StoreError, StoreErrorKind};
+use hallpass_core::{
+    Hint,
+    store::{StoreError, StoreErrorKind},
+};
 
 use super::{
     creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, source_of},
@@ -199,7 +202,8 @@ fn no_new_key(location: KeyLocation, error: KeyError) -> StoreError {
             StoreErrorKind::Key,
             "the store's key is lost, and can't make a new one",
         )
-        .with_hint("bring the key back, as from a backup, or reset the store")
+        .with_hint("bring the key back, as from a backup")
+        .with_hint(Hint::ResetStore)
         .with_source(error),
         _ => no_key(location, error),
     }

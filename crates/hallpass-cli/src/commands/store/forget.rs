@@ -65,7 +65,7 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     }
     let moved = match look.problems.pop().filter(|_| look.is_damaged(&key)) {
         None => None,
-        // What can't be read though its key is here may be mended one day: it makes room.
+        // What can't be read though its key is here may become readable one day: it makes room.
         Some(trouble)
             if matches!(
                 trouble.kind(),

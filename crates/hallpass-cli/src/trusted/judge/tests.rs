@@ -96,7 +96,7 @@ fn owner_of_the_root_folder_stands_for_root_in_a_sandbox() {
 }
 
 #[test]
-fn refusal_says_what_where_why_and_the_command_that_mends_it() {
+fn refusal_says_what_where_why_and_the_command_that_repairs_it() {
     let said = |me, path: &str, owner, mode| {
         let facts = Facts {
             owner,
