@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use self::wire::{DocumentWire, RecordWire};
 use super::{Generation, Record, UnknownFields};
-use crate::{CredentialKey, Issuer, store::Saved};
+use crate::{CredentialKey, Issuer, Subject, store::Saved};
 
 /// The version that this crate writes. Each new value in the format raises it, as said above.
 pub const VERSION: u32 = 1;
@@ -110,7 +110,8 @@ impl CredentialDocument {
         let wire = DocumentWire {
             version: VERSION,
             server: self.key.server.clone(),
-            subject: self.key.subject.clone(),
+            tenant: self.key.subject.tenant().as_str().into(),
+            subject: self.key.subject.user().into(),
             account: self.key.account.clone(),
             active: self.active.clone(),
             last_generation: self.last_generation,
@@ -147,7 +148,7 @@ impl CredentialDocument {
             serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
         let key = CredentialKey {
             server: wire.server,
-            subject: wire.subject,
+            subject: Subject::from_parts(&wire.tenant, &wire.subject),
             account: wire.account,
         };
         let records = wire

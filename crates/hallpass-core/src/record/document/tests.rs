@@ -368,3 +368,16 @@ fn known_values_are_read_and_unknown_values_are_damage() {
         assert!(matches!(error, DocumentError::Malformed { .. }), "{place}");
     }
 }
+
+#[test]
+fn tenant_survives_and_a_document_without_one_is_as_before() {
+    let subject = crate::Subject::new("user").unwrap();
+    let tenant = crate::Tenant::new("acme\u{202e}").unwrap();
+    let key = key().with_subject(subject.with_tenant(tenant));
+    let document = CredentialDocument::empty(key.clone());
+    let read = CredentialDocument::decode(&document.encode()).unwrap();
+    assert_eq!(read.key(), &key);
+    let plain = CredentialDocument::empty(self::key()).encode();
+    let json: Value = serde_json::from_slice(&plain).unwrap();
+    assert_eq!((json.get("tenant"), json.get("subject")), (None, None));
+}
