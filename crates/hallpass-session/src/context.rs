@@ -13,8 +13,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    CredentialKey, CredentialStore, Generation, Grant, Issuer, Record, ServerSettings,
-    SettingsFingerprint, StoreError, Timestamp,
+    CredentialKey, CredentialStore, Event, Generation, Grant, Issuer, Observer, Record,
+    ServerSettings, SettingsFingerprint, StoreError, Timestamp,
     http::RequestOptions,
     record::RefreshAttempt,
     store::{Guard, LockKind, Locked, Saved, StoreErrorKind},
@@ -52,6 +52,7 @@ pub(crate) struct Context {
     pub(crate) client_key: Option<Box<ClientKey>>,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) ports: Ports,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) cache: TokenCache,
     pub(crate) backoff: Backoff,
     pub(crate) counters: AtomicCounters,
@@ -62,6 +63,12 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    pub(crate) fn observe(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(event);
+        }
     }
 
     /// The present on both clocks.
@@ -87,7 +94,7 @@ impl Context {
     ) -> Result<Token, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
         let token = self.token(record, grant, obtained)?;
-        Ok(self.count_adopted(self.cache.publish(token)))
+        Ok(self.count_adopted(record, self.cache.publish(token)))
     }
 
     /// Publishes the token of a record that was read without the lock, or whose save has released it, if
@@ -104,7 +111,7 @@ impl Context {
             return Ok(None);
         }
         let published = self.cache.publish_unless_older(token);
-        Ok(published.map(|published| self.count_adopted(published)))
+        Ok(published.map(|published| self.count_adopted(record, published)))
     }
 
     /// The token of a record's grant.
@@ -120,9 +127,12 @@ impl Context {
         Token::new(record, grant, obtained, freshness).map_err(SessionError::Terminated)
     }
 
-    fn count_adopted(&self, published: Published) -> Token {
+    fn count_adopted(&self, record: &Record, published: Published) -> Token {
         if published.is_adopted {
             self.counters.adopted.increment();
+            self.observe(&Event::Adopted {
+                issuer: &record.issuer,
+            });
         }
         published.token
     }

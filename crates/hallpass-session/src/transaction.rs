@@ -42,7 +42,7 @@ mod save;
 
 use std::time::Duration;
 
-use hallpass_core::{Generation, Record};
+use hallpass_core::{Event, Generation, Record};
 use tracing::Span;
 
 use self::attempt::{Attempt, attempt};
@@ -151,10 +151,13 @@ impl HeldLock {
         let newer = context
             .store
             .await_newer(&context.key, than, self.wait, clock, entropy);
-        tokio::select! {
-            newer = newer => newer.map_err(SessionError::store),
-            () = context.tasks.closed() => Err(context.closed_error()),
-        }
+        let newer = tokio::select! {
+            newer = newer => newer.map_err(SessionError::store)?,
+            () = context.tasks.closed() => return Err(context.closed_error()),
+        };
+        let duration = clock.monotonic().saturating_sub(now);
+        context.observe(&Event::LockWait { duration });
+        Ok(newer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Grant, Record, State, Timestamp,
+    Event, Grant, Record, State, Timestamp,
     record::{RefreshAttempt, SignInCause},
     store::{Guard, StoreErrorKind},
 };
@@ -216,6 +216,11 @@ async fn post_marked(
     step("answered");
     record_outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
+    context.observe(&Event::Refresh {
+        issuer: &before.issuer,
+        outcome: result.as_str(),
+        duration: context.moment().monotonic.saturating_sub(sent_at.monotonic),
+    });
     match &result {
         RefreshOutcome::Unanswered(..) => {
             permit.lost(&context.key, context.ports.clock.monotonic());

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use hallpass_core::{
-    Generation, Grant, Record, State, Timestamp,
+    Event, Generation, Grant, Record, State, Timestamp,
     record::SignInCause,
     store::{Guard, Lease, LockKind, StoreErrorKind},
 };
@@ -118,6 +118,7 @@ async fn until_saved(
         }
         let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
+        context.observe(&Event::SaveRetry { failures });
         let sleep = context.ports.clock.sleep(pause);
         if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
             return SaveLoopResult::HandedOver(error);

@@ -17,6 +17,7 @@ mod fakes;
 mod fixture;
 mod fresh_token;
 mod lost_answer;
+mod observer;
 mod panics;
 mod proactive_refresh;
 mod proof;
