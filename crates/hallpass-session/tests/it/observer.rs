@@ -56,10 +56,10 @@ async fn observer_is_told_of_refreshes_adoptions_and_sign_ins() {
 #[tokio::test]
 async fn events_name_no_user_and_no_query() {
     let mut fixture = Fixture::empty();
-    let canary = |text: &str| format!("canary-{text}");
-    let subject = Subject::new(&canary("user")).unwrap();
-    fixture.key.subject = subject.with_tenant(Tenant::new(&canary("tenant")).unwrap());
-    fixture.key.account = Account::parse(&canary("account")).unwrap();
+    let name = |text: &str| format!("planted-{text}");
+    let subject = Subject::new(&name("user")).unwrap();
+    fixture.key.subject = subject.with_tenant(Tenant::new(&name("tenant")).unwrap());
+    fixture.key.account = Account::parse(&name("account")).unwrap();
     fixture.put(|_| ()).await;
     fixture.clock.advance(3_600);
     let recorded = Arc::new(Recorded::default());
@@ -72,6 +72,6 @@ async fn events_name_no_user_and_no_query() {
     session.token().await.unwrap();
     let events = recorded.0.lock().unwrap().join("\n");
     assert!(events.contains("SaveRetry { failures: 1 }"), "{events}");
-    assert!(!events.contains("canary"), "{events}");
+    assert!(!events.contains("planted"), "{events}");
     assert!(fixture.store.saves.load(Ordering::SeqCst) > 2);
 }
