@@ -65,7 +65,7 @@ async fn status_of_a_server_without_metadata_is_the_error_of_a_login() {
         (403, 404, Remedy::Configure, Hint::setting("headers", None)),
         (403, 403, Remedy::Configure, Hint::setting("headers", None)),
         (429, 404, Remedy::Retry, retry(Some(30))),
-        (500, 404, Remedy::Report, retry(Some(30))),
+        (500, 404, Remedy::Retry, retry(Some(30))),
         (503, 404, Remedy::Retry, retry(Some(30))),
     ] {
         let answer = ScriptedResponse::json(status, r#"{"message":"closed for repairs"}"#)
