@@ -19,7 +19,8 @@ pub(crate) const MAX_FAILURE_PAUSE: Duration = Duration::from_secs(60);
 /// The longest pause that a server can ask for.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// The failures of a session's refreshes. They end with the process.
+/// The failures of a session's refreshes. They end with the process. Most sessions have none, and no memory
+/// for them.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff(Mutex<State>);
 
@@ -27,9 +28,9 @@ pub(crate) struct Backoff(Mutex<State>);
 struct State {
     failures: u32,
     not_before: Duration,
-    failure: Option<(SessionError, bool)>,
+    failure: Option<Box<(SessionError, bool)>>,
     /// The last terminal error, the refused token that it is for, and until when it is repeated.
-    terminated: Option<(Token, SessionError, Duration)>,
+    terminated: Option<Box<(Token, SessionError, Duration)>>,
     retries_refused: bool,
 }
 
@@ -59,7 +60,7 @@ impl Backoff {
         let error = error.with_retry_after(pause);
         state.failures = state.failures.saturating_add(1);
         state.not_before = now.saturating_add(pause);
-        state.failure = Some((error.clone(), is_retryable));
+        state.failure = Some(Box::new((error.clone(), is_retryable)));
         Paused {
             error,
             remaining: pause,
@@ -71,7 +72,8 @@ impl Backoff {
     pub(crate) fn paused(&self, now: Duration) -> Option<Paused> {
         let state = self.state();
         let remaining = state.not_before.saturating_sub(now);
-        let (error, is_retryable) = state.failure.clone().filter(|_| !remaining.is_zero())?;
+        let failure = state.failure.clone().filter(|_| !remaining.is_zero())?;
+        let (error, is_retryable) = *failure;
         Some(Paused {
             error: error.with_retry_after(remaining),
             remaining,
@@ -81,13 +83,13 @@ impl Backoff {
 
     /// Repeats `error` for the refused `token` until the monotonic time `until`.
     pub(crate) fn record_termination(&self, token: Token, error: SessionError, until: Duration) {
-        self.state().terminated = Some((token, error, until));
+        self.state().terminated = Some(Box::new((token, error, until)));
     }
 
     /// The error that ended the refused `token` shortly before `now`.
     pub(crate) fn termination(&self, token: &Token, now: Duration) -> Option<SessionError> {
         let state = self.state();
-        let (terminated, error, until) = state.terminated.as_ref()?;
+        let (terminated, error, until) = state.terminated.as_deref()?;
         (terminated.same(token) && now < *until).then(|| error.clone())
     }
 

@@ -88,7 +88,7 @@ async fn answer_that_is_no_message_is_told_in_plain_words() {
     check(
         &called([answer(500).with_chunk("oops")]).await,
         "https://mcp.example.com/mcp answered 500 Internal Server Error: the server says: \"oops\"",
-        Remedy::Report,
+        Remedy::Retry,
         None,
     );
     check(
