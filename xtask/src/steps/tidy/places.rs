@@ -42,6 +42,7 @@ const SINGLE_PLACES: &[SinglePlace] = &[
         "crates/hallpass-session/src/token.rs",
         "crates/hallpass-seal/src/key.rs",
         "crates/hallpass-seal/src/sealed.rs",
+        "crates/hallpass-seal/src/wrapping_key.rs",
         "crates/hallpass-store/src/file/header.rs",
     ]),
     ("sends to an endpoint of an authorization server", &["RequestOptions::authorization_server("], &[
