@@ -1,8 +1,11 @@
 //! Whose credential it is, and for which server.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{Diagnostic, Remedy, ServerUrl};
 
@@ -12,7 +15,7 @@ use crate::{Diagnostic, Remedy, ServerUrl};
 pub struct CredentialKey {
     /// The MCP server.
     pub server: ServerUrl,
-    /// The user of a host that has many. Empty in a program for one user.
+    /// The tenant and the user of a host that has many. Empty in a program for one user.
     pub subject: Subject,
     /// Which of the user's accounts on the server.
     pub account: Account,
@@ -41,6 +44,51 @@ impl CredentialKey {
         self.account = account;
         self
     }
+
+    /// A SHA-256 digest of the whole key: for the names of files and rows. No two keys have the same.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest_at(self.server.as_str())
+    }
+
+    /// The digest of this key at another server, of any text: for a second file of the same key.
+    pub fn digest_at(&self, server: &str) -> [u8; 32] {
+        let account = self.account.as_str();
+        let Subject { tenant, user } = &self.subject;
+        let mut digest = Sha256::new();
+        if tenant.is_empty() {
+            // Neither server nor account can hold a zero byte, and the user comes last: no two keys give the
+            // same bytes. The first line is as it was in the first version of the files.
+            digest.update(b"hallpass slot 1\0");
+            digest.update(server);
+            digest.update(b"\0");
+            digest.update(account);
+            if !user.is_empty() {
+                digest.update(b"\0");
+                digest.update(user.as_bytes());
+            }
+        } else {
+            digest.update(b"hallpass slot 2\0");
+            for part in [server, account, tenant.as_str(), user] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+        digest.finalize().into()
+    }
+
+    /// An opaque name of the key for logs, spans and audits: 16 hexadecimal digits of its
+    /// [digest](Self::digest).
+    pub fn id(&self) -> String {
+        hex(&self.digest()[..8])
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 // Without the subject: a user's name is personal data, and this text goes into logs and errors.
@@ -54,15 +102,84 @@ impl fmt::Display for CredentialKey {
     }
 }
 
-/// The user that a credential belongs to, as the host names users: any text, compared byte by byte.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Subject(String);
+/// The most bytes of a tenant's or a user's name.
+const MAX_NAME: usize = 250;
+
+/// The user of a host that has many: a [tenant](Tenant) and a user of it, as the host names them. The user's name
+/// is any text of up to 250 bytes, compared byte by byte.
+///
+/// `Display` is for an operator: the escaped names. It is personal data, so that no log and no error of Hallpass
+/// has it; they have the [id](CredentialKey::id) of the key.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject {
+    tenant: Tenant,
+    user: Box<str>,
+}
 
 impl Subject {
-    /// The subject with this name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    /// The user of a host without tenants.
+    ///
+    /// # Errors
+    ///
+    /// When the name is longer than 250 bytes.
+    pub fn new(user: &str) -> Result<Self, SubjectError> {
+        Ok(Self::from_parts("", check(user)?))
+    }
+
+    /// The user of this name in a tenant.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// The tenant; empty in a host without tenants.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The user's name; empty in a program for one user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(crate) fn from_parts(tenant: &str, user: &str) -> Self {
+        Self {
+            tenant: Tenant(tenant.into()),
+            user: user.into(),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.tenant.is_empty() {
+            write!(f, "{} / ", self.tenant)?;
+        }
+        f.write_str(&crate::quote(&self.user))
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_empty = self.tenant.is_empty() && self.user.is_empty();
+        f.write_str(if is_empty { "Subject" } else { "Subject(…)" })
+    }
+}
+
+/// A customer of a host that has many, as the host names it: any text of up to 250 bytes, compared byte by byte.
+/// `Display` escapes it.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tenant(Box<str>);
+
+impl Tenant {
+    /// The tenant of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the name is longer than 250 bytes.
+    pub fn new(name: &str) -> Result<Self, SubjectError> {
+        Ok(Self(check(name)?.into()))
     }
 
     /// The name.
@@ -70,19 +187,47 @@ impl Subject {
         &self.0
     }
 
-    /// Whether it is empty, as in a program for one user.
+    /// Whether it is empty, as in a host without tenants.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl fmt::Debug for Subject {
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::quote(&self.0))
+    }
+}
+
+impl fmt::Debug for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_empty() {
-            "Subject"
+            "Tenant"
         } else {
-            "Subject(…)"
+            "Tenant(…)"
         })
+    }
+}
+
+fn check(name: &str) -> Result<&str, SubjectError> {
+    if name.len() > MAX_NAME {
+        return Err(SubjectError { length: name.len() });
+    }
+    Ok(name)
+}
+
+/// A name that is too long for a tenant or a user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the name of a tenant or user has {length} bytes: use at most {MAX_NAME}, such as a digest of it"
+)]
+pub struct SubjectError {
+    length: usize,
+}
+
+impl Diagnostic for SubjectError {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
     }
 }
 
@@ -152,3 +297,6 @@ impl Diagnostic for AccountError {
         Remedy::Configure
     }
 }
+
+#[cfg(test)]
+mod tests;

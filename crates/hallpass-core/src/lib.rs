@@ -72,7 +72,7 @@ pub use authorizer::{
 };
 pub use challenge::{AuthScheme, Challenge};
 pub use client::{ClientId, TokenEndpointAuthMethod};
-pub use credential_key::{Account, AccountError, CredentialKey, Subject};
+pub use credential_key::{Account, AccountError, CredentialKey, Subject, SubjectError, Tenant};
 pub use diagnostic::{Diagnostic, Hint, Remedy};
 pub use future::{BoxFuture, block_on};
 pub use http::{HttpClient, HttpError};

@@ -112,6 +112,30 @@ impl Record {
         }
     }
 
+    /// Notes that its refresh token is about to be posted, if `attempt` is for this generation and its post is
+    /// not noted yet. Whether it did.
+    pub fn mark(&mut self, attempt: &RefreshAttempt) -> bool {
+        let pending = self.pending_refresh.as_ref();
+        let posts = pending.map_or(0, |pending| pending.posts);
+        let fits = self.issuer == attempt.issuer
+            && self.generation == attempt.generation
+            && posts < attempt.posts;
+        if fits {
+            self.pending_refresh = Some(PendingRefresh {
+                posts: attempt.posts,
+                since: pending
+                    .filter(|pending| pending.posts > 0)
+                    .map_or(attempt.last, |pending| pending.since),
+                last: attempt.last,
+                ended: PostEnd::Unknown,
+                not_before: attempt.not_before,
+                refusal: pending.and_then(|pending| pending.refusal.clone()),
+            });
+            self.state = State::OutcomeUnknown;
+        }
+        fits
+    }
+
     /// Whether the record has a grant that a session may use.
     pub fn is_signed_in(&self) -> bool {
         self.grant.is_some() && matches!(self.state, State::SignedIn | State::OutcomeUnknown)
@@ -312,6 +336,22 @@ impl PendingRefresh {
         self.refused()
             .map(|refusal| refusal.since.unwrap_or(self.last))
     }
+}
+
+/// A refresh token that is about to be posted. A store may keep this beside the sealed records, in columns of its
+/// own: it holds no secret and nothing that a server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshAttempt {
+    /// The issuer of the record whose refresh token is posted.
+    pub issuer: Issuer,
+    /// The generation of that record.
+    pub generation: Generation,
+    /// How often the token was posted without a known outcome, with this post.
+    pub posts: u32,
+    /// When it is posted.
+    pub last: Timestamp,
+    /// No process posts it again before this moment.
+    pub not_before: Timestamp,
 }
 
 /// How the last post of a refresh token ended.

@@ -2,8 +2,11 @@
 //!
 //! # What a new store implements
 //!
-//! 1. [`CredentialStore`]: seven methods. Two more have defaults: [`reserve`](CredentialStore::reserve), for a
-//!    backend where a save needs disk space or open files, and [`diagnostics`](CredentialStore::diagnostics).
+//! 1. [`CredentialStore`]: seven methods. The others have defaults. [`reserve`](CredentialStore::reserve) is for a
+//!    backend where a save needs disk space or open files. A backend where each call is a request over the network
+//!    implements [`lock_and_load`](CredentialStore::lock_and_load),
+//!    [`save_and_release`](CredentialStore::save_and_release), [`list_page`](CredentialStore::list_page) and
+//!    [`erase`](CredentialStore::erase) as one request each.
 //! 2. [`Lease`], on a type that holds a lock: an open lock file, the lease of a row. Dropping it releases the lock.
 //!    [`release`](Lease::release) has a default, for a backend that does not have to be asked.
 //! 3. In [`lock`](CredentialStore::lock): two locks for each credential, one of each [`LockKind`], that don't
@@ -12,12 +15,12 @@
 //!    backend is renewed while the guard lives: a user may take minutes to sign in.
 //! 4. In [`save`](CredentialStore::save), [`remove`](CredentialStore::remove) and `reserve`: a check of the guard.
 //!    [`Guard::lease_for`] refuses one of another kind, credential or type. The store itself refuses one of another
-//!    backend, by [`StoreError::foreign_guard`]; if the lease has ended it writes nothing and returns
-//!    [`StoreErrorKind::LeaseLost`].
+//!    backend, by [`StoreError::foreign_guard`]. If the lease has ended, `remove` removes nothing and returns
+//!    [`StoreErrorKind::LeaseLost`]; a save does not look at that: its generation decides.
 //! 5. What it keeps for a credential: the bytes of a [`CredentialDocument`](crate::record::document::CredentialDocument),
 //!    replaced as a whole. The document knows generations, conflicts and the active record.
 //! 6. Optional: [`StoreDiagnostics`], for what a diagnosis asks. A store that wraps another one forwards
-//!    `reserve` and `diagnostics`.
+//!    every method.
 //!
 //! `hallpass_store::contract::check` runs a store against the rules; `hallpass_store::MemoryStore` is a short one to
 //! read. This one is for a single task:
@@ -146,9 +149,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+mod guard;
+mod poll;
+mod tenant;
 
-use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, Record, Remedy};
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use self::guard::{Guard, Lease, Locked};
+use crate::{
+    BoxFuture, Clock, CredentialKey, Entropy, ErrorKind, Generation, Issuer, KindError, Record,
+    Remedy, Tenant, credential_key::hex, record::RefreshAttempt,
+};
 
 /// Keeps records, and orders the tasks and processes that change them.
 ///
@@ -161,10 +172,14 @@ use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, 
 ///   other machines, where they share the backend) until it is released or dropped.
 /// - A save names the generation that it replaces. If the store holds another one, it answers
 ///   [`Saved::Conflict`] and writes nothing. A save that expects a removed record does not bring it back.
+/// - The generation decides a save. The lock only keeps others from trying: a guard whose lease has run out
+///   still saves as long as no other process has saved meanwhile.
 /// - A save that returned is durable. A save that failed has changed nothing, or has written the whole
-///   record and only failed to make it durable. So a caller that repeats it must expect a conflict with
-///   its own record, and recognizes that by reading it. The same holds for other changes.
-/// - Generations of a credential grow and are never used twice, also after a removal.
+///   record and its answer was lost. A caller repeats it with the same record: a record without a pending
+///   refresh is recognized, and the answer is [`Saved::Written`] with the generation that it has.
+/// - Generations of a credential grow and are never used twice, also after a removal and an erasure.
+/// - An attempt that [`lock_and_load`](Self::lock_and_load) has noted is in each record that is read from then
+///   on, until a save of that record replaces it.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a credential.
     fn load<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Option<Record>>;
@@ -191,6 +206,58 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         wait: Duration,
     ) -> StoreFuture<'a, Guard>;
 
+    /// Takes the [`Credential`](LockKind::Credential) lock and reads the active record under it, in one step where
+    /// the backend can.
+    ///
+    /// A caller that is about to post a refresh token gives the `attempt`. A store that can do that in the same
+    /// step notes it, by [`CredentialDocument::mark`](crate::record::document::CredentialDocument::mark) or in
+    /// columns beside the document, if the active record is still the one that the attempt is for. Its generation
+    /// stays as it is. [`Locked::is_marked`] says whether it is noted; else the caller reads what has changed, and
+    /// saves the record with its pending refresh before it posts. The note is as durable as a save.
+    ///
+    /// The default calls [`lock`](Self::lock) and [`load`](Self::load) and notes nothing.
+    fn lock_and_load<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+        wait: Duration,
+        attempt: Option<&'a RefreshAttempt>,
+    ) -> StoreFuture<'a, Locked> {
+        let _ = attempt;
+        Box::pin(async move {
+            let guard = self.lock(key, LockKind::Credential, wait).await?;
+            match self.load(key).await {
+                Ok(record) => Ok(Locked::new(guard, record, false)),
+                Err(error) => {
+                    // The error of the load says more.
+                    let _ = guard.release().await;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Waits at most `wait` for an active record with a later generation than `than` (`None`: for any), and
+    /// returns it. For a caller that finds the lock held: it waits for what the holder saves, not for the lock.
+    ///
+    /// The default reads the record again and again, after 25 ms at first and 250 ms later, each a quarter more or
+    /// less at random. A backend that is told of changes returns earlier. An attempt is no change.
+    fn await_newer<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+        than: Option<Generation>,
+        wait: Duration,
+        clock: &'a dyn Clock,
+        entropy: &'a dyn Entropy,
+    ) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(poll::newer(
+            move || self.load(key),
+            than,
+            wait,
+            clock,
+            entropy,
+        ))
+    }
+
     /// Saves `record` in place of the one for the same issuer at generation `expected` (`None`: there is
     /// none), and makes it the active one.
     ///
@@ -201,6 +268,26 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         expected: Option<Generation>,
         guard: &'a mut Guard,
     ) -> StoreFuture<'a, Saved>;
+
+    /// [Saves](Self::save) the record and releases the lock, in one step where the backend can.
+    ///
+    /// After [`Saved::Written`] the lock is released, and `guard` serves no more. After a conflict or an error it is
+    /// held as before, for a caller that repeats the save. A release that fails is no error: the lock ends by the
+    /// backend's own timeout.
+    fn save_and_release<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> StoreFuture<'a, Saved> {
+        Box::pin(async move {
+            let saved = self.save(record, expected, guard).await?;
+            if let Saved::Written(_) = saved {
+                let _ = guard.release_now().await;
+            }
+            Ok(saved)
+        })
+    }
 
     /// Removes the record for an issuer; whether there was one.
     fn remove<'a>(
@@ -222,6 +309,41 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     fn reserve<'a>(&'a self, key: &'a CredentialKey, guard: &'a mut Guard) -> StoreFuture<'a, ()> {
         let _ = (key, guard);
         Box::pin(async { Ok(()) })
+    }
+
+    /// Removes all that the store has of a credential; whether it had a record. A later save that expects a
+    /// record of it is a conflict.
+    ///
+    /// Waits at most `wait` for the credential's lock, where the store has to wait. The default does, and removes
+    /// the records one after the other. A store that gives generations from a sequence needs no lock, and keeps
+    /// nothing.
+    fn erase<'a>(&'a self, key: &'a CredentialKey, wait: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut guard = self.lock(key, LockKind::Credential, wait).await?;
+            let mut had_record = false;
+            for record in self.records(key).await? {
+                had_record |= self.remove(key, &record.issuer, &mut guard).await?;
+            }
+            guard.release().await?;
+            Ok(had_record)
+        })
+    }
+
+    /// A part of the [list](Self::list): at most `limit` credentials, of one tenant or of all.
+    ///
+    /// The first page is the one after `None`, the next one after [`Listing::next`] of this one. A credential that
+    /// is there from the first page to the last is on exactly one of them, whatever else is saved or erased
+    /// meanwhile.
+    ///
+    /// The default lists all and sorts them by the [digests](CredentialKey::digest) of their keys. All errors are on
+    /// the first page of all tenants.
+    fn list_page<'a>(
+        &'a self,
+        tenant: Option<&'a Tenant>,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Listing> {
+        Box::pin(async move { Ok(self.list().await?.into_page(tenant, after, limit)) })
     }
 
     /// What the store can tell a diagnosis. The default is nothing. A store that wraps another one
@@ -297,6 +419,8 @@ pub struct Listing {
     pub credentials: Vec<CredentialKey>,
     /// What could not be read, and why.
     pub problems: Vec<StoreError>,
+    /// What [`list_page`](CredentialStore::list_page) goes on after; `None`: this is the end.
+    pub next: Option<String>,
 }
 
 impl Listing {
@@ -305,74 +429,44 @@ impl Listing {
         Self {
             credentials,
             problems,
+            next: None,
         }
     }
-}
 
-/// The proof that a credential is locked. Dropping it releases the lock.
-#[derive(Debug)]
-pub struct Guard {
-    key: CredentialKey,
-    kind: LockKind,
-    lease: Box<dyn Lease>,
-}
-
-/// A store's own part of a [`Guard`]: an open lock file, a row lease. Releases on drop.
-pub trait Lease: Any + Send + Sync + fmt::Debug {
-    /// Releases the lock and waits for the backend's answer, for a backend whose release is a request.
-    /// The default drops the lease.
-    fn release(self: Box<Self>) -> StoreFuture<'static, ()> {
-        drop(self);
-        Box::pin(async { Ok(()) })
+    /// The same, with what the next page goes on after.
+    #[must_use]
+    pub fn with_next(mut self, next: Option<String>) -> Self {
+        self.next = next;
+        self
     }
-}
 
-impl Guard {
-    /// Made by a store that has taken this lock of `key`.
-    pub fn new(key: CredentialKey, kind: LockKind, lease: impl Lease) -> Self {
+    /// A page of a whole list.
+    fn into_page(self, tenant: Option<&Tenant>, after: Option<&str>, limit: usize) -> Self {
+        let is_of_tenant =
+            |key: &CredentialKey| tenant.is_none_or(|tenant| key.subject.tenant() == tenant);
+        let credentials = self.credentials.into_iter().filter(is_of_tenant);
+        let mut rest: Vec<_> = credentials
+            .map(|key| (position(&key), key))
+            .filter(|(position, _)| after.is_none_or(|after| position.as_str() > after))
+            .collect();
+        rest.sort();
+        let has_more = rest.len() > limit.max(1);
+        rest.truncate(limit.max(1));
+        let last = rest.last().map(|(position, _)| position.clone());
         Self {
-            key,
-            kind,
-            lease: Box::new(lease),
+            credentials: rest.into_iter().map(|(_, key)| key).collect(),
+            problems: match (tenant, after) {
+                (None, None) => self.problems,
+                _ => Vec::new(),
+            },
+            next: last.filter(|_| has_more),
         }
     }
+}
 
-    /// Releases the lock and waits until it is released.
-    ///
-    /// # Errors
-    ///
-    /// When the backend can't be reached; the lock then ends by the backend's own timeout.
-    pub async fn release(self) -> Result<(), StoreError> {
-        self.lease.release().await
-    }
-
-    /// The credential that is locked.
-    pub fn key(&self) -> &CredentialKey {
-        &self.key
-    }
-
-    /// Which of its locks.
-    pub fn kind(&self) -> LockKind {
-        self.kind
-    }
-
-    /// The store's own part, if it is of type `T`. A store refuses a guard that is not its own.
-    pub fn lease_mut<T: Lease>(&mut self) -> Option<&mut T> {
-        let lease: &mut dyn Any = &mut *self.lease;
-        lease.downcast_mut()
-    }
-
-    /// The store's own part, to change the records of `key`: if the guard is of kind
-    /// [`LockKind::Credential`], for this credential, and the lease of type `T`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreErrorKind::Guard`]. The store itself checks that the lease is of this store.
-    pub fn lease_for<T: Lease>(&mut self, key: &CredentialKey) -> Result<&mut T, StoreError> {
-        let fits = self.kind == LockKind::Credential && self.key == *key;
-        let lease = if fits { self.lease_mut() } else { None };
-        lease.ok_or_else(StoreError::foreign_guard)
-    }
+/// The place of a key among all keys.
+fn position(key: &CredentialKey) -> String {
+    hex(&key.digest())
 }
 
 /// What an operation of a store returns.
@@ -389,7 +483,7 @@ pub enum StoreErrorKind {
     Busy,
     /// The backend can't be reached at the moment.
     Unavailable,
-    /// The lock was lost while it was held, as by a lease that expired. Nothing was written.
+    /// The lock was lost while it was held, as by a lease that expired. Nothing was removed.
     LeaseLost,
     /// The key that opens the records is locked, missing or wrong.
     Key,
@@ -403,13 +497,15 @@ pub enum StoreErrorKind {
     Io,
     /// The guard is of another kind, for another credential or from another store.
     Guard,
+    /// The credential is another tenant's.
+    OtherTenant,
 }
 
 impl ErrorKind for StoreErrorKind {
     fn remedy(self) -> Remedy {
         match self {
             Self::Busy | Self::Unavailable | Self::LeaseLost => Remedy::Retry,
-            Self::Guard => Remedy::Report,
+            Self::Guard | Self::OtherTenant => Remedy::Report,
             Self::Key | Self::Damaged | Self::Newer | Self::Refused | Self::Io => Remedy::Configure,
         }
     }

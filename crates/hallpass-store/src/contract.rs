@@ -12,7 +12,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod lapsed;
+mod refresh;
 mod rule;
+mod tenants;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +25,7 @@ use hallpass_core::{
 };
 
 use self::rule::Rule;
-pub use self::rule::Violation;
+pub use self::{lapsed::check_lapsed, rule::Violation};
 
 /// How long a rule waits for a lock that it must not get.
 const SHORT: Duration = Duration::from_millis(50);
@@ -48,7 +51,9 @@ where
     guards(&*open().await, &*open().await).await?;
     sign_in_locks(&*open().await, &*open().await).await?;
     reserves(&*open().await, &*open().await).await?;
-    listing(&*open().await).await
+    listing(&*open().await).await?;
+    refresh::check(open().await, open().await).await?;
+    tenants::check(open().await, open().await).await
 }
 
 async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
@@ -283,6 +288,7 @@ async fn reserves(
     }
     let first = rule.save(second, &record, None, &mut guard).await?;
     rule.done(second.reserve(&credential, &mut guard).await)?;
+    record.sign_ins += 1;
     let saved = rule.done(second.save(&record, None, &mut guard).await)?;
     rule.same(&saved, &Saved::Conflict { found: Some(first) })?;
     record.generation = rule.save(second, &record, Some(first), &mut guard).await?;

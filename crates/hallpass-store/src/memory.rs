@@ -3,14 +3,17 @@
 use std::{
     collections::BTreeMap,
     future::ready,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use hallpass_core::{
     CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
-    record::document::CredentialDocument,
-    store::{Guard, Lease, Listing, LockKind, Saved, StoreDiagnostics, StoreError, StoreErrorKind},
+    record::{RefreshAttempt, document::CredentialDocument},
+    store::{
+        Guard, Lease, Listing, LockKind, Locked, Saved, StoreDiagnostics, StoreError,
+        StoreErrorKind,
+    },
 };
 use tokio::{
     sync::OwnedMutexGuard,
@@ -30,8 +33,15 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
-    documents: Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
+    documents: Mutex<Documents>,
     locks: LocalLocks<(CredentialKey, LockKind)>,
+}
+
+#[derive(Debug, Default)]
+struct Documents {
+    documents: BTreeMap<CredentialKey, CredentialDocument>,
+    /// The last generation of all credentials, so that an erased one leaves nothing.
+    last_generation: Generation,
 }
 
 /// A memory store's part of a guard.
@@ -54,27 +64,24 @@ impl MemoryStore {
         credential: &CredentialKey,
         read: impl FnOnce(&CredentialDocument) -> T,
     ) -> T {
-        let documents = self.inner.documents.lock();
-        let documents = documents.unwrap_or_else(PoisonError::into_inner);
-        documents.get(credential).map(read).unwrap_or_default()
+        let documents = self.documents();
+        let document = documents.documents.get(credential);
+        document.map(read).unwrap_or_default()
     }
 
-    fn change<T>(
-        &self,
-        credential: &CredentialKey,
-        guard: &mut Guard,
-        change: impl FnOnce(&mut CredentialDocument) -> T,
-    ) -> Result<T, StoreError> {
-        let lease = guard.lease_for::<MemoryLease>(credential)?;
-        if !Arc::ptr_eq(&lease.store.inner, &self.inner) {
-            return Err(StoreError::foreign_guard());
-        }
+    fn documents(&self) -> MutexGuard<'_, Documents> {
         let documents = self.inner.documents.lock();
-        let mut documents = documents.unwrap_or_else(PoisonError::into_inner);
-        let document = documents
-            .entry(credential.clone())
-            .or_insert_with(|| CredentialDocument::empty(credential.clone()));
-        Ok(change(document))
+        documents.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks that the guard is of this store.
+    fn check(&self, credential: &CredentialKey, guard: &mut Guard) -> Result<(), StoreError> {
+        let lease = guard.lease_for::<MemoryLease>(credential)?;
+        if Arc::ptr_eq(&lease.store.inner, &self.inner) {
+            Ok(())
+        } else {
+            Err(StoreError::foreign_guard())
+        }
     }
 }
 
@@ -96,12 +103,7 @@ impl CredentialStore for MemoryStore {
     }
 
     fn list(&self) -> StoreFuture<'_, Listing> {
-        let documents = self.inner.documents.lock();
-        let documents = documents.unwrap_or_else(PoisonError::into_inner);
-        let with_records = documents.iter().filter(|(_, d)| !d.records().is_empty());
-        let credentials = with_records
-            .map(|(credential, _)| credential.clone())
-            .collect();
+        let credentials = self.documents().documents.keys().cloned().collect();
         answer(Listing::new(credentials, Vec::new()))
     }
 
@@ -130,16 +132,46 @@ impl CredentialStore for MemoryStore {
         })
     }
 
+    fn lock_and_load<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        wait: Duration,
+        attempt: Option<&'a RefreshAttempt>,
+    ) -> StoreFuture<'a, Locked> {
+        Box::pin(async move {
+            let guard = self.lock(credential, LockKind::Credential, wait).await?;
+            let mut documents = self.documents();
+            let document = documents.documents.get_mut(credential);
+            let (record, is_marked) = document.map_or((None, false), |document| {
+                let is_marked = attempt.is_some_and(|attempt| document.mark(attempt));
+                (document.active().cloned(), is_marked)
+            });
+            drop(documents);
+            Ok(Locked::new(guard, record, is_marked))
+        })
+    }
+
     fn save(
         &self,
         record: &Record,
         expected: Option<Generation>,
         guard: &mut Guard,
     ) -> StoreFuture<'_, Saved> {
-        let saved = self.change(&record.key, guard, |document| {
-            document.save(record, expected)
-        });
-        Box::pin(ready(saved))
+        let checked = self.check(&record.key, guard);
+        Box::pin(ready(checked.map(|()| {
+            let mut documents = self.documents();
+            let generation = documents.last_generation.next();
+            let document = documents
+                .documents
+                .entry(record.key.clone())
+                .or_insert_with(|| CredentialDocument::empty(record.key.clone()));
+            let saved = document.save_as(record, expected, generation);
+            if document.records().is_empty() {
+                documents.documents.remove(&record.key);
+            }
+            documents.last_generation = generation;
+            saved
+        })))
     }
 
     fn remove(
@@ -148,8 +180,22 @@ impl CredentialStore for MemoryStore {
         issuer: &Issuer,
         guard: &mut Guard,
     ) -> StoreFuture<'_, bool> {
-        let removed = self.change(credential, guard, |document| document.remove(issuer));
-        Box::pin(ready(removed))
+        let checked = self.check(credential, guard);
+        Box::pin(ready(checked.map(|()| {
+            let mut documents = self.documents();
+            let Some(document) = documents.documents.get_mut(credential) else {
+                return false;
+            };
+            let removed = document.remove(issuer);
+            if document.records().is_empty() {
+                documents.documents.remove(credential);
+            }
+            removed
+        })))
+    }
+
+    fn erase(&self, credential: &CredentialKey, _: Duration) -> StoreFuture<'_, bool> {
+        answer(self.documents().documents.remove(credential).is_some())
     }
 
     fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {

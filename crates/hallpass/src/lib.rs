@@ -51,7 +51,7 @@ pub use hallpass_core::{
     AccessToken, Account, AccountError, AuthScheme, Authorizer, BoxFuture, ClientId, ClientSecret,
     Clock, CredentialKey, Diagnostic, Entropy, FixedToken, Hint, HttpClient, Issuer, Record,
     Remedy, Resource, ResourceMismatch, Scopes, ScopesError, ServerSettings, ServerUrl, Subject,
-    Timestamp, TokenSource, UrlError, block_on,
+    SubjectError, Tenant, Timestamp, TokenSource, UrlError, block_on,
 };
 pub use hallpass_rmcp::{ClientError, Error as TransportError, Transport};
 pub use hallpass_session::{

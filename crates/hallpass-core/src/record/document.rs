@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use self::wire::{DocumentWire, RecordWire};
 use super::{Generation, Record, UnknownFields};
-use crate::{CredentialKey, Issuer, store::Saved};
+use crate::{CredentialKey, Issuer, Subject, record::RefreshAttempt, store::Saved};
 
 /// The version that this crate writes. Each new value in the format raises it, as said above.
 pub const VERSION: u32 = 1;
@@ -78,12 +78,31 @@ impl CredentialDocument {
 
     /// Puts `record` in place of the one at generation `expected`, and makes it active, as
     /// [`CredentialStore::save`](crate::CredentialStore::save) says.
+    ///
+    /// The generation is the one after the last one of the credential.
     pub fn save(&mut self, record: &Record, expected: Option<Generation>) -> Saved {
-        let found = self.record(&record.issuer).map(|record| record.generation);
-        if found != expected {
-            return Saved::Conflict { found };
+        self.save_as(record, expected, self.last_generation.next())
+    }
+
+    /// The same with a generation from a sequence of the store, so that an erased credential leaves nothing: no
+    /// later generation of the credential is an earlier one again. A generation that is not after the last one
+    /// is replaced by the one after it.
+    pub fn save_as(
+        &mut self,
+        record: &Record,
+        expected: Option<Generation>,
+        generation: Generation,
+    ) -> Saved {
+        let found = self.record(&record.issuer);
+        if found.map(|found| found.generation) != expected {
+            return match found {
+                Some(found) if self.is_repeated(record, found) => Saved::Written(found.generation),
+                found => Saved::Conflict {
+                    found: found.map(|found| found.generation),
+                },
+            };
         }
-        let generation = self.last_generation.next();
+        let generation = generation.max(self.last_generation.next());
         self.last_generation = generation;
         self.active = Some(record.issuer.clone());
         self.records.retain(|old| old.issuer != record.issuer);
@@ -92,6 +111,28 @@ impl CredentialDocument {
             ..record.clone()
         });
         Saved::Written(generation)
+    }
+
+    /// Whether the save of `record` is the one that made `found`: its answer was lost, and the caller repeats it.
+    ///
+    /// A new grant is told from others by its tokens. Two processes may note the same post in the same second,
+    /// so that a record with a pending refresh is never taken for a repeated one.
+    fn is_repeated(&self, record: &Record, found: &Record) -> bool {
+        record.pending_refresh.is_none()
+            && self.active.as_ref() == Some(&found.issuer)
+            && Record {
+                generation: found.generation,
+                ..record.clone()
+            } == *found
+    }
+
+    /// Notes in the active record that its refresh token is about to be posted, if that record is the one that
+    /// the attempt is for and no later attempt is noted in it. Whether it did. Generations stay as they are.
+    pub fn mark(&mut self, attempt: &RefreshAttempt) -> bool {
+        let active = self.active.as_ref();
+        let mut records = self.records.iter_mut();
+        let record = records.find(|record| active == Some(&record.issuer));
+        record.is_some_and(|record| record.mark(attempt))
     }
 
     /// Removes the record for one issuer; whether there was one. Generations go on from where they
@@ -110,7 +151,8 @@ impl CredentialDocument {
         let wire = DocumentWire {
             version: VERSION,
             server: self.key.server.clone(),
-            subject: self.key.subject.clone(),
+            tenant: self.key.subject.tenant().as_str().into(),
+            subject: self.key.subject.user().into(),
             account: self.key.account.clone(),
             active: self.active.clone(),
             last_generation: self.last_generation,
@@ -147,7 +189,7 @@ impl CredentialDocument {
             serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
         let key = CredentialKey {
             server: wire.server,
-            subject: wire.subject,
+            subject: Subject::from_parts(&wire.tenant, &wire.subject),
             account: wire.account,
         };
         let records = wire

@@ -75,6 +75,15 @@ impl Rule {
         }
     }
 
+    /// A result that the rule says is there.
+    pub(super) fn some<T>(self, found: Option<T>, wanted: &str) -> Result<T, Violation> {
+        found.ok_or_else(|| Violation {
+            rule: self.0,
+            found: format!("found nothing, wanted {wanted}"),
+            source: None,
+        })
+    }
+
     pub(super) fn broken(self, found: String) -> Result<(), Violation> {
         Err(Violation {
             rule: self.0,

@@ -8,7 +8,6 @@ use hallpass_core::{
     store::{LockKind, StoreError, StoreErrorKind},
 };
 use hallpass_seal::{Binding, OpenError};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::header::{self, KeyEpoch};
@@ -139,7 +138,7 @@ pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind)
         LockKind::SignIn => {
             let name = form_urlencoded::byte_serialize(server.as_bytes());
             let server = format!("https://sign-in.invalid/{}", name.collect::<String>());
-            digest(&server, credential)
+            credential.digest_at(&server)
         }
     };
     let name = hex::encode(binding);
@@ -148,22 +147,7 @@ pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind)
 
 /// A digest of the credential: the name of its file, and what the file is sealed for.
 pub(crate) fn binding(credential: &CredentialKey) -> Binding {
-    digest(credential.server.as_str(), credential)
-}
-
-fn digest(server: &str, credential: &CredentialKey) -> Binding {
-    let mut digest = Sha256::new();
-    // Neither server nor account can hold a zero byte, and the subject comes last: no two credentials
-    // give the same bytes. The first line is as it was in the first version of the format.
-    digest.update(b"hallpass slot 1\0");
-    digest.update(server);
-    digest.update(b"\0");
-    digest.update(credential.account.as_str());
-    if !credential.subject.is_empty() {
-        digest.update(b"\0");
-        digest.update(credential.subject.as_str());
-    }
-    digest.finalize().into()
+    credential.digest()
 }
 
 /// Opens the bytes of a credential's file.

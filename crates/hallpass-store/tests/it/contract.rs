@@ -9,8 +9,10 @@ use std::{
 };
 
 use hallpass_core::{
-    Account, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
-    store::{Guard, Lease, Listing, LockKind, Saved},
+    Account, Clock, CredentialKey, CredentialStore, Entropy, Generation, Issuer, Record,
+    StoreFuture, Tenant,
+    record::RefreshAttempt,
+    store::{Guard, Lease, Listing, LockKind, Locked, Saved},
 };
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
@@ -50,6 +52,12 @@ enum Flaw {
     ReservesByRemoving,
     OneLock,
     SavesUnderSignInLock,
+    ForgetsRepeatedSaves,
+    NotesNothing,
+    KeepsLockAfterSave,
+    NeverNewer,
+    ErasesNothing,
+    PagesTwice,
 }
 
 #[tokio::test]
@@ -71,6 +79,18 @@ async fn store_that_breaks_a_rule_violates_the_contract() {
             Some("excludes other sign-ins, and no changes"),
         ),
         (Flaw::SavesUnderSignInLock, Some("does not allow changes")),
+        (Flaw::ForgetsRepeatedSaves, Some("is recognized")),
+        (
+            Flaw::NotesNothing,
+            Some("noted with the lock or not at all"),
+        ),
+        (
+            Flaw::KeepsLockAfterSave,
+            Some("releases once it has written"),
+        ),
+        (Flaw::NeverNewer, Some("a wait for a newer record")),
+        (Flaw::ErasesNothing, Some("an erased credential stays away")),
+        (Flaw::PagesTwice, Some("each credential once")),
     ] {
         let store = Flawed::new(flaw);
         let found = contract::check(async || {
@@ -227,6 +247,9 @@ impl CredentialStore for Flawed {
                 _ => expected,
             };
             let active = self.store.load(&record.key).await?;
+            if self.flaw == Flaw::ForgetsRepeatedSaves && expected != found {
+                return Ok(Saved::Conflict { found });
+            }
             let saved = self.store.save(record, expected, guard).await?;
             match (self.flaw, active, saved) {
                 (Flaw::LosesTheActive, Some(active), Saved::Written(_)) => {
@@ -239,6 +262,70 @@ impl CredentialStore for Flawed {
                 }
                 _ => Ok(saved),
             }
+        })
+    }
+
+    fn lock_and_load<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        wait: Duration,
+        attempt: Option<&'a RefreshAttempt>,
+    ) -> StoreFuture<'a, Locked> {
+        Box::pin(async move {
+            let guard = self.lock(credential, LockKind::Credential, wait).await?;
+            let record = self.store.load(credential).await?;
+            let notes_nothing = self.flaw == Flaw::NotesNothing && attempt.is_some();
+            Ok(Locked::new(guard, record, notes_nothing))
+        })
+    }
+
+    fn await_newer<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        than: Option<Generation>,
+        wait: Duration,
+        clock: &'a dyn Clock,
+        entropy: &'a dyn Entropy,
+    ) -> StoreFuture<'a, Option<Record>> {
+        match self.flaw {
+            Flaw::NeverNewer => Box::pin(async { Ok(None) }),
+            _ => self
+                .store
+                .await_newer(credential, than, wait, clock, entropy),
+        }
+    }
+
+    fn save_and_release<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> StoreFuture<'a, Saved> {
+        match self.flaw {
+            Flaw::KeepsLockAfterSave => self.save(record, expected, guard),
+            _ => self.store.save_and_release(record, expected, guard),
+        }
+    }
+
+    fn erase<'a>(&'a self, credential: &'a CredentialKey, wait: Duration) -> StoreFuture<'a, bool> {
+        match self.flaw {
+            Flaw::ErasesNothing => Box::pin(async { Ok(true) }),
+            _ => self.store.erase(credential, wait),
+        }
+    }
+
+    fn list_page<'a>(
+        &'a self,
+        tenant: Option<&'a Tenant>,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, Listing> {
+        Box::pin(async move {
+            let mut page = self.store.list_page(tenant, after, limit).await?;
+            if self.flaw == Flaw::PagesTwice && after.is_none() && limit < 10 {
+                page.next = Some(String::new());
+            }
+            Ok(page)
         })
     }
 

@@ -12,6 +12,7 @@ mod fixture;
 mod forget;
 mod fuzzed;
 mod inventory;
+mod lapsed;
 mod missing_key;
 mod missing_key_epochs;
 mod missing_key_fixture;

@@ -126,8 +126,10 @@ fn save_with_another_generation_is_a_conflict() {
     );
     assert_eq!(document.save(&record, None), Saved::Written(first));
     let before = document.clone();
+    let mut other = record;
+    other.sign_ins += 1;
     assert_eq!(
-        document.save(&record, None),
+        document.save(&other, None),
         Saved::Conflict { found: Some(first) }
     );
     assert_eq!(document, before);
@@ -367,4 +369,87 @@ fn known_values_are_read_and_unknown_values_are_damage() {
         let error = with("of-a-newer-version").unwrap_err();
         assert!(matches!(error, DocumentError::Malformed { .. }), "{place}");
     }
+}
+
+#[test]
+fn generation_from_a_sequence_is_used_unless_it_is_an_earlier_one() {
+    let generation = |number| Generation::new(number);
+    let mut document = CredentialDocument::empty(key());
+    let record = record("https://as.example");
+    let saved = document.save_as(&record, None, generation(70));
+    assert_eq!(saved, Saved::Written(generation(70)));
+    let mut next = record.clone();
+    next.sign_ins += 1;
+    let saved = document.save_as(&next, Some(generation(70)), generation(12));
+    assert_eq!(saved, Saved::Written(generation(71)));
+    next.sign_ins += 1;
+    let saved = document.save(&next, Some(generation(71)));
+    assert_eq!(saved, Saved::Written(generation(72)));
+}
+
+#[test]
+fn repeated_save_is_recognized_only_for_the_active_record_without_a_pending_refresh() {
+    let mut document = CredentialDocument::empty(key());
+    let (record, other) = (
+        record("https://as.example"),
+        record("https://other.example"),
+    );
+    let first = Generation::new(1);
+    for _ in 0..2 {
+        assert_eq!(document.save(&record, None), Saved::Written(first));
+    }
+    // The other issuer's record is the active one now, and the repeated save would change that.
+    assert_eq!(document.save(&other, None), Saved::Written(first.next()));
+    let conflict = Saved::Conflict { found: Some(first) };
+    assert_eq!(document.save(&record, None), conflict);
+
+    let mut document = CredentialDocument::empty(key());
+    let mut marked = record;
+    marked.pending_refresh = Some(pending_refresh());
+    assert_eq!(document.save(&marked, None), Saved::Written(first));
+    assert_eq!(document.save(&marked, None), conflict);
+}
+
+#[test]
+fn attempt_is_noted_once_in_the_record_that_it_is_for() {
+    let at = Timestamp::from_unix_seconds;
+    let mut document = CredentialDocument::empty(key());
+    let record = record("https://as.example");
+    let attempt = |generation, posts| RefreshAttempt {
+        issuer: record.issuer.clone(),
+        generation: Generation::new(generation),
+        posts,
+        last: at(100 * i64::from(posts)),
+        not_before: at(100 * i64::from(posts) + 7),
+    };
+    assert!(!document.mark(&attempt(1, 1)));
+    let _ = document.save(&record, None);
+    assert!(!document.mark(&attempt(2, 1)));
+    assert!(document.mark(&attempt(1, 1)));
+    assert!(!document.mark(&attempt(1, 1)));
+    // After two posts, of which the first is known in columns alone.
+    assert!(document.mark(&attempt(1, 3)));
+    let marked = document.active().unwrap();
+    assert_eq!(marked.state, State::OutcomeUnknown);
+    assert_eq!(marked.generation, Generation::new(1));
+    let pending = marked.pending_refresh.as_ref().unwrap();
+    assert_eq!((pending.posts, pending.ended), (3, PostEnd::Unknown));
+    assert_eq!(
+        (pending.since, pending.last, pending.not_before),
+        (at(100), at(300), at(307))
+    );
+    assert_eq!(pending.refusal, None);
+}
+
+#[test]
+fn tenant_survives_and_a_document_without_one_is_as_before() {
+    let subject = crate::Subject::new("user").unwrap();
+    let tenant = crate::Tenant::new("acme\u{202e}").unwrap();
+    let key = key().with_subject(subject.with_tenant(tenant));
+    let document = CredentialDocument::empty(key.clone());
+    let read = CredentialDocument::decode(&document.encode()).unwrap();
+    assert_eq!(read.key(), &key);
+    let plain = CredentialDocument::empty(self::key()).encode();
+    let json: Value = serde_json::from_slice(&plain).unwrap();
+    assert_eq!((json.get("tenant"), json.get("subject")), (None, None));
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     AccessToken, Account, AuthScheme, ClientId, ClientSecret, CredentialKey, DpopKey, Issuer,
     RefreshToken, RegistrationAccessToken, Resource, Scopes, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Subject, Timestamp, TokenEndpointAuthMethod,
+    SettingsFingerprint, Timestamp, TokenEndpointAuthMethod,
     record::{
         Generation, Grant, GrantKind, PendingRefresh, PostEnd, Record, Refusal, Registration,
         RegistrationManagement, RegistrationOrigin, State, UnknownFields,
@@ -24,8 +24,11 @@ type Secret = Zeroizing<String>;
 pub(super) struct DocumentWire {
     pub(super) version: u32,
     pub(super) server: ServerUrl,
-    #[serde(default, skip_serializing_if = "Subject::is_empty")]
-    pub(super) subject: Subject,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub(super) tenant: Box<str>,
+    /// The user.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub(super) subject: Box<str>,
     /// Under the name that it had when the format was made.
     #[serde(rename = "profile")]
     pub(super) account: Account,

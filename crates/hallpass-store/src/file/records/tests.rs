@@ -151,14 +151,18 @@ async fn source_that_hangs_does_not_block_locks() {
 fn credentials_of_different_keys_have_different_files() {
     let credential = |server: &str| record(server).key;
     let account = |name: &str| hallpass_core::Account::parse(name).unwrap();
+    let user = |name: &str| Subject::new(name).unwrap();
+    let tenant = |name: &str| hallpass_core::Tenant::new(name).unwrap();
     let credentials = [
         credential("https://a.example"),
         credential("https://a.example/b"),
         credential("https://a.example/b/"),
         credential("https://a.example").with_account(account("b")),
         credential("https://a.example").with_account(account("bdefault")),
-        credential("https://a.example").with_subject(Subject::new("b")),
-        credential("https://a.example").with_subject(Subject::new("bdefault")),
+        credential("https://a.example").with_subject(user("b")),
+        credential("https://a.example").with_subject(user("bdefault")),
+        credential("https://a.example").with_subject(user("b").with_tenant(tenant("bdefault"))),
+        credential("https://a.example").with_subject(user("bdefault").with_tenant(tenant("b"))),
     ];
     let mut names: Vec<_> = credentials.iter().map(binding).collect();
     names.sort_unstable();
