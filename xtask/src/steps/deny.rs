@@ -28,6 +28,7 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-login", &["reqwest", "rmcp"]),
     ("hallpass-mcp", &["hyper", "reqwest", "rmcp", "rustls"]),
     ("hallpass-oauth", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
+    ("hallpass-postgres", &["hyper", "reqwest", "rmcp"]),
     ("hallpass-seal", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
     ("hallpass-service", &["reqwest", "rmcp"]),
     ("hallpass-session", &["hyper", "reqwest", "rmcp", "rustls"]),

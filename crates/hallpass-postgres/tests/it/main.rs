@@ -1,0 +1,12 @@
+//! The store against a PostgreSQL server that the tests start, directly and through `PgBouncer`.
+
+#![cfg(unix)]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod contract;
+mod fixture;
+mod server;
