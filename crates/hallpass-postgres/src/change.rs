@@ -112,7 +112,7 @@ WHERE key_id = $1 AND generation = $4 AND data_key = $5 RETURNING 1";
         after = column(last, "key_id")?;
         for row in &page {
             let stored = rows::open_sealed(row, &inner.keys.data_keys, None).await?;
-            let (id, data_key) = inner.keys.in_use(&inner.database, tenant).await?;
+            let (id, data_key) = inner.keys.in_use_or_new(&inner.database, tenant).await?;
             let sealed = rows::seal(&stored.document, stored.generation, (id, &data_key))?;
             let key_id: &[u8] = column(row, "key_id")?;
             let (new, old) = (
@@ -174,7 +174,14 @@ pub(crate) async fn write(
     let new = (!is_empty).then_some(generation);
     let replica = inner.replica.id();
     for _ in 0..MAX_ATTEMPTS {
-        let (id, data_key) = inner.keys.in_use(&inner.database, tenant).await?;
+        let data_key = match condition.expected {
+            None => Some(inner.keys.in_use_or_new(&inner.database, tenant).await?),
+            Some(_) => inner.keys.in_use(&inner.database, tenant).await?,
+        };
+        let Some((id, data_key)) = data_key else {
+            // The tenant was erased.
+            return Ok(Changed::Conflict);
+        };
         let sealed = rows::seal(document, generation, (id, &data_key))?;
         let id_column = id.as_bytes().as_slice();
         let common: [Parameter<'_>; 6] = [

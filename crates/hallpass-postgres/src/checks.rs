@@ -28,10 +28,9 @@ SELECT current_setting('server_version_num')::int AS server,
 
 const SCHEMA: &str = "
 SELECT (SELECT coalesce(max(version), 0) FROM hallpass.schema_version) AS version,
-       has_table_privilege('hallpass.credential', 'SELECT, INSERT, UPDATE, DELETE')
-         AND has_table_privilege('hallpass.data_key', 'SELECT, INSERT, UPDATE, DELETE')
-         AND has_table_privilege('hallpass.lease', 'SELECT, INSERT, UPDATE, DELETE')
-         AND has_table_privilege('hallpass.replica', 'SELECT, INSERT, UPDATE, DELETE')
+       (SELECT bool_and(has_table_privilege('hallpass.' || name, privilege))
+        FROM unnest(ARRAY['credential', 'data_key', 'lease', 'replica']) AS name,
+             unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege)
          AND has_sequence_privilege('hallpass.generation', 'USAGE') AS may_write";
 
 /// Refuses a server that can't keep credentials, and returns what an operator should know of one that can.

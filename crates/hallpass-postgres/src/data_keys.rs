@@ -67,42 +67,48 @@ impl TenantKeys {
         }
     }
 
-    /// The key in use of a tenant; a new one where it has none.
+    /// The key in use of a tenant; `None` where it has none.
     pub(crate) async fn in_use(
         &self,
         database: &Database,
         tenant: &Tenant,
-    ) -> Result<(KeyId, SealingKey), StoreError> {
+    ) -> Result<Option<(KeyId, SealingKey)>, StoreError> {
         let context = tenant.as_str().as_bytes();
         let known = self.known().get(tenant).cloned();
         if let Some(wrapped) = known {
             if let Ok(key) = self.data_keys.open(&wrapped, context).await {
-                return Ok((wrapped.id, key));
+                return Ok(Some((wrapped.id, key)));
             }
             // It may have been wrapped with another key since.
             self.forget(tenant);
         }
-        let wrapped = self.find(database, tenant).await?;
+        let parameters = [(&to_column(tenant.as_str()) as _, Type::TEXT)];
+        let row = database
+            .row("reading a data key", IN_USE, &parameters)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let wrapped = wrapped_key(&row)?;
         let key = self.data_keys.open(&wrapped, context).await;
         let key = key.map_err(|error| key_error("the tenant's data key can't be used", error))?;
-        Ok((wrapped.id, key))
+        let mut known = self.known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(tenant.clone(), wrapped.clone());
+        Ok(Some((wrapped.id, key)))
     }
 
-    async fn find(&self, database: &Database, tenant: &Tenant) -> Result<WrappedKey, StoreError> {
-        let name = to_column(tenant.as_str());
+    /// The same, of a tenant whose first credential is saved: a new key where it has none.
+    pub(crate) async fn in_use_or_new(
+        &self,
+        database: &Database,
+        tenant: &Tenant,
+    ) -> Result<(KeyId, SealingKey), StoreError> {
         for _ in 0..MAX_ATTEMPTS {
-            let parameters = [(&name as _, Type::TEXT)];
-            let row = database
-                .row("reading a data key", IN_USE, &parameters)
-                .await?;
-            if let Some(row) = row {
-                let wrapped = wrapped_key(&row)?;
-                let mut known = self.known();
-                if known.len() >= MAX_KNOWN {
-                    known.clear();
-                }
-                known.insert(tenant.clone(), wrapped.clone());
-                return Ok(wrapped);
+            if let Some(found) = self.in_use(database, tenant).await? {
+                return Ok(found);
             }
             // Another replica may make one at the same time: the one that is read again is the one in use.
             self.make(database, tenant).await?;
@@ -171,7 +177,7 @@ impl TenantKeys {
             .rows("retiring a data key", RETIRE, &parameters)
             .await?;
         self.forget(tenant);
-        Ok(self.in_use(database, tenant).await?.0)
+        Ok(self.in_use_or_new(database, tenant).await?.0)
     }
 
     /// Wraps every data key with the current wrapping key; how many.

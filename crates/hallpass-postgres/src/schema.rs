@@ -4,7 +4,10 @@
 //! checks. A release reads its own version and the one before, so that first all replicas are replaced and then the
 //! database is migrated.
 
-use hallpass_core::store::{StoreError, StoreErrorKind};
+use hallpass_core::{
+    quote,
+    store::{StoreError, StoreErrorKind},
+};
 use tokio_postgres::{Client, types::Type};
 
 use crate::{PostgresOptions, database, error, options::invalid};
@@ -61,6 +64,21 @@ pub async fn migrate(options: &PostgresOptions, role: &str) -> Result<Migration,
     let from = version(transaction.client()).await.map_err(failed)?;
     if from > VERSION {
         return Err(newer(&location, from));
+    }
+    if from > 0 {
+        let owns =
+            "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'hallpass'";
+        let owns = transaction
+            .query_typed_one(owns, &[])
+            .await
+            .map_err(failed)?;
+        if !owns.try_get(0).map_err(failed)? {
+            let user = quote(options.config.get_user().unwrap_or_default());
+            let what = format!(
+                "the role `{user}` may not migrate {location}: it does not own the schema `hallpass`"
+            );
+            return Err(invalid(what).with_hint("migrate with the role that created the schema"));
+        }
     }
     for (number, sql) in (1..).zip(MIGRATIONS).filter(|(number, _)| *number > from) {
         transaction.batch_execute(sql).await.map_err(failed)?;

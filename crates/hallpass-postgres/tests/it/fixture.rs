@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AccessToken, CredentialKey, Grant, Issuer, Record, RefreshToken, ServerMetadata, ServerUrl,
-    SettingsFingerprint, State, Subject, Tenant, Timestamp, record::GrantKind,
+    AccessToken, CredentialKey, CredentialStore, Grant, Issuer, Record, RefreshToken,
+    ServerMetadata, ServerUrl, SettingsFingerprint, State, StoreError, Subject, Tenant, Timestamp,
+    record::GrantKind, store::Saved,
 };
 use hallpass_postgres::{PostgresOptions, PostgresStore, migrate};
 use hallpass_seal::{
@@ -122,4 +123,30 @@ pub(crate) fn record(key: &CredentialKey) -> Record {
     record.grant = Some(grant);
     record.state = State::SignedIn;
     record
+}
+
+/// Saves a record over whatever is there.
+pub(crate) async fn save(store: &PostgresStore, record: &Record) {
+    let wait = std::time::Duration::from_secs(60);
+    let locked = store.lock_and_load(&record.key, wait, None).await.unwrap();
+    let mut guard = locked.guard;
+    let mut record = record.clone();
+    let expected = locked.record.map(|found| {
+        record.sign_ins = found.sign_ins + 1;
+        found.generation
+    });
+    let saved = store
+        .save_and_release(&record, expected, &mut guard)
+        .await
+        .unwrap();
+    assert!(matches!(saved, Saved::Written(_)), "{saved:?}");
+}
+
+/// The advice of an error, as a user reads it.
+pub(crate) fn hints(error: &StoreError) -> String {
+    error
+        .hints()
+        .iter()
+        .map(|hint| format!("{hint:?}\n"))
+        .collect()
 }

@@ -9,4 +9,8 @@
 
 mod contract;
 mod fixture;
+mod keys;
+mod leases;
+mod opening;
+mod secrets;
 mod server;

@@ -62,7 +62,7 @@ impl Server {
                 "--no-sync",
                 "--username=postgres",
                 "--auth-local=trust",
-                "--auth-host=scram-sha-256",
+                "--auth-host=trust",
                 "--encoding=UTF8",
                 "--no-locale",
             ])
@@ -82,6 +82,11 @@ impl Server {
         )
         .unwrap();
         std::fs::write(data.join("postgresql.conf"), text).unwrap();
+        // A password takes seconds to prove in a build without optimization, so one role has to.
+        let hba = data.join("pg_hba.conf");
+        let rest = std::fs::read_to_string(&hba).unwrap();
+        let rules = "host all hallpass_migrate 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(&hba, format!("{rules}{rest}")).unwrap();
         let server = Self {
             folder,
             programs,
@@ -130,6 +135,25 @@ impl Server {
             .arg(format!("--host={}", self.folder.display()))
             .arg(format!("--port={}", self.port));
         run(&mut command)
+    }
+
+    /// Starts what receives the server's changes, as an asynchronous standby does. It ends when it is dropped.
+    pub(crate) fn standby(&self) -> Standby {
+        let target = self.folder.join("standby");
+        std::fs::create_dir(&target).unwrap();
+        let mut command = Command::new(self.programs.join("pg_receivewal"));
+        command
+            .args(["--username=postgres", "--directory"])
+            .arg(target)
+            .arg(format!("--host={}", self.folder.display()))
+            .arg(format!("--port={}", self.port));
+        Standby(
+            command
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        )
     }
 
     /// The whole content of a database, as a backup has it.
@@ -197,6 +221,15 @@ impl Server {
             std::thread::spawn(move || lines.for_each(drop));
             Some(port)
         })
+    }
+}
+
+pub(crate) struct Standby(Child);
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }
 
