@@ -14,3 +14,5 @@ mod leases;
 mod opening;
 mod secrets;
 mod server;
+mod session;
+mod tls;

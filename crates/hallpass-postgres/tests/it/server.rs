@@ -187,6 +187,17 @@ impl Server {
         )
     }
 
+    /// The folder with its files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Stops and starts it, with files that the test has changed.
+    pub(crate) fn restart(&self) {
+        give_away(&self.folder);
+        self.control(&["restart", "--mode=fast"]);
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -1,0 +1,106 @@
+//! A session over the store: what it does while the database is away.
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    ClientId, CredentialStore, Diagnostic as _, Registration, Remedy, ServerSettings, Timestamp,
+    record::RegistrationOrigin,
+};
+use hallpass_postgres::{PostgresStore, migrate};
+use hallpass_session::Session;
+use hallpass_testkit::{ScriptedClient, ScriptedResponse};
+
+use crate::{
+    fixture::{data_keys, key, options, record, save},
+    server::Server,
+};
+
+/// Saves the record of a user, whose token ends at this time.
+async fn sign_in(store: &PostgresStore, user: &str, expires_at: i64) {
+    let mut record = record(&key("acme", user));
+    record.settings = ServerSettings::default().fingerprint();
+    record.metadata.token_endpoint = Some("https://as.example.com/token".parse().unwrap());
+    let client = ClientId::new("client-1");
+    record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
+    let grant = record.grant.as_mut().unwrap();
+    grant.expires_at = Some(Timestamp::from_unix_seconds(expires_at));
+    save(store, &record).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_posted_and_a_live_token_is_served_while_the_database_is_away() {
+    let Some(server) = Server::start("fsync = off") else {
+        return;
+    };
+    server.create_database("sessions");
+    let owner = options(&server.url("hallpass_migrate", "sessions"));
+    migrate(&owner, "hallpass").await.unwrap();
+    let replica = options(&server.url("hallpass", "sessions"));
+    let store = PostgresStore::open(&replica, data_keys(1)).await.unwrap();
+    sign_in(&store, "fresh", 4_000_000_000).await;
+    sign_in(&store, "expired", 2_000).await;
+    let http = Arc::new(ScriptedClient::new());
+    let token =
+        r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
+    http.on("/token", [ScriptedResponse::json(200, token)]);
+    let session = |user| {
+        let (store, http) = (Arc::new(store.clone()), Arc::clone(&http));
+        Session::builder(key("acme", user), ServerSettings::default(), store, http)
+            .build()
+            .unwrap()
+    };
+    let (fresh, expired) = (session("fresh"), session("expired"));
+    fresh.token().await.unwrap();
+
+    server.control(&["stop", "--mode=immediate"]);
+    fresh.token().await.unwrap();
+    let error = expired.token().await.unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Retry, "{error:?}");
+    assert_eq!(
+        http.requests().len(),
+        0,
+        "a refresh token was posted without the database"
+    );
+
+    server.control(&["start"]);
+    let token = expired.token().await.unwrap();
+    assert_eq!(token.access_token().expose(), "new");
+    assert_eq!(http.requests().len(), 1);
+    let saved = store.load(&key("acme", "expired")).await.unwrap().unwrap();
+    assert_eq!(saved.grant.unwrap().access_token.expose(), "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_replicas_post_once_for_each_expiry() {
+    let Some(database) = crate::fixture::Database::new("replicas").await else {
+        return;
+    };
+    let http = Arc::new(ScriptedClient::new().strict());
+    let token =
+        r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
+    // One response for each account: a second post has none.
+    let accounts: Vec<_> = (0..8).map(|number| format!("user-{number}")).collect();
+    http.on(
+        "/token",
+        accounts.iter().map(|_| ScriptedResponse::json(200, token)),
+    );
+    let first = database.open().await;
+    for account in &accounts {
+        sign_in(&first, account, 2_000).await;
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = Arc::new(database.open().await);
+        for account in &accounts {
+            let (store, http) = (Arc::clone(&store), Arc::clone(&http));
+            let session =
+                Session::builder(key("acme", account), ServerSettings::default(), store, http);
+            let session = session.build().unwrap();
+            tasks.spawn(async move { session.token().await });
+        }
+    }
+    while let Some(token) = tasks.join_next().await {
+        assert_eq!(token.unwrap().unwrap().access_token().expose(), "new");
+    }
+    assert_eq!(http.requests().len(), accounts.len());
+}
