@@ -25,6 +25,7 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-discovery", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
     ("hallpass-http", &["rmcp"]),
     ("hallpass-keyring", &["hyper", "reqwest", "rmcp"]),
+    ("hallpass-kms", &["hyper", "reqwest", "rmcp", "rustls"]),
     ("hallpass-login", &["reqwest", "rmcp"]),
     ("hallpass-mcp", &["hyper", "reqwest", "rmcp", "rustls"]),
     ("hallpass-oauth", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),

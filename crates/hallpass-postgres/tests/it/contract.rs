@@ -31,12 +31,7 @@ async fn check(name: &str, pool: usize, through_bouncer: bool) {
     };
     contract::check(open).await.unwrap();
     let lapse = async |guard: &mut Guard| {
-        let key_id: String = guard
-            .key()
-            .digest()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let key_id = hex::encode(guard.key().digest());
         // The taker must have been alive for a whole lease.
         database.sql(&format!(
             "UPDATE hallpass.lease SET acquired_at = acquired_at - interval '76 s' WHERE key_id = '\\x{key_id}';

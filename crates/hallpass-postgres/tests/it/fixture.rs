@@ -144,9 +144,6 @@ pub(crate) async fn save(store: &PostgresStore, record: &Record) {
 
 /// The advice of an error, as a user reads it.
 pub(crate) fn hints(error: &StoreError) -> String {
-    error
-        .hints()
-        .iter()
-        .map(|hint| format!("{hint:?}\n"))
-        .collect()
+    let hints = error.hints().iter().map(|hint| format!("{hint:?}"));
+    hints.collect::<Vec<_>>().join("\n")
 }

@@ -1,8 +1,8 @@
-//! The store against a PostgreSQL server that the tests start, directly and through `PgBouncer`.
+//! The store against a PostgreSQL server that the tests start, directly and through PgBouncer.
 
 #![cfg(unix)]
 #![expect(
-    clippy::expect_used,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "a failed expectation is a failed test"
 )]

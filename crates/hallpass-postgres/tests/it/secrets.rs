@@ -1,6 +1,6 @@
 //! What an attacker has of a database, its backups and logs: nothing that opens.
 
-use hallpass_core::{CredentialStore, store::StoreErrorKind};
+use hallpass_core::{CredentialKey, CredentialStore, store::StoreErrorKind};
 use hallpass_testkit::LeakCheck;
 
 use crate::fixture::{CANARY, Database, key, record, save};
@@ -23,7 +23,12 @@ async fn database_its_dump_and_its_log_hold_no_secret() {
     leaks.check("the log", &database.server.log()).unwrap();
     leaks.check("the store", &format!("{store:?}")).unwrap();
     // Sealed bytes are there, so the check has looked at what matters.
-    assert!(database.server.dump("canaries").contains(&hex("hallpass")));
+    assert!(
+        database
+            .server
+            .dump("canaries")
+            .contains(&hex::encode("hallpass"))
+    );
 }
 
 #[tokio::test]
@@ -36,13 +41,8 @@ async fn row_copied_to_another_key_tenant_or_generation_does_not_open() {
     for key in [&own, &other, &foreign] {
         save(&store, &record(key)).await;
     }
-    let id = |key: &hallpass_core::CredentialKey| {
-        key.digest()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    let copy = |from: &hallpass_core::CredentialKey, to: &hallpass_core::CredentialKey| {
+    let id = |key: &CredentialKey| hex::encode(key.digest());
+    let copy = |from: &CredentialKey, to: &CredentialKey| {
         format!(
             "UPDATE hallpass.credential t SET sealed = f.sealed, data_key = f.data_key, generation = f.generation
              FROM hallpass.credential f WHERE f.key_id = '\\x{}' AND t.key_id = '\\x{}'",
@@ -71,8 +71,4 @@ async fn row_copied_to_another_key_tenant_or_generation_does_not_open() {
     database.sql("UPDATE hallpass.credential SET tenant = 'acme' WHERE tenant = 'evil'");
     let listing = store.list().await.unwrap();
     assert_eq!((listing.credentials.len(), listing.problems.len()), (0, 3));
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

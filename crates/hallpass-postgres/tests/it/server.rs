@@ -222,14 +222,15 @@ impl Server {
             std::fs::write(&config, text).unwrap();
             give_away(&self.folder);
             let mut command = unprivileged(&program);
-            let mut child = command.arg(&config).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            command.arg(&config).stdin(Stdio::null()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
             let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-            let mut said = String::new();
-            while !said.contains("process up") {
-                said.push_str(&lines.next().unwrap_or_else(|| panic!("PgBouncer ended: {said}")).unwrap());
-            }
+            while !lines.next().unwrap().unwrap().contains("process up") {}
             // Its log goes on, and nothing may block it.
-            std::thread::spawn(move || lines.for_each(drop));
+            std::thread::spawn(move || {
+                lines.for_each(drop);
+                child.wait()
+            });
             Some(port)
         })
     }

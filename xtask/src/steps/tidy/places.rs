@@ -24,6 +24,7 @@ const SINGLE_PLACES: &[SinglePlace] = &[
         "crates/hallpass-http/src/pools.rs",
         "crates/hallpass-http/src/proxy.rs",
         "crates/hallpass-keyring/src/keyring.rs",
+        "crates/hallpass-kms/src/vault.rs",
         "crates/hallpass-service/src/assertion.rs",
         "crates/hallpass-service/src/secret_source.rs",
         "crates/hallpass-service/src/login.rs",
