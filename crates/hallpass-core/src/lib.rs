@@ -23,6 +23,7 @@
 //! - [`Authorizer`]: sign a user (or a service) in when a server asks for it.
 //! - [`TokenSource`]: tokens that are obtained elsewhere, in place of all of that.
 //! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
+//! - [`Observer`]: is told of refreshes and sign-ins, for metrics.
 //! - [`Diagnostic`]: what to do about an error, as a [`Remedy`] and [`Hint`]s.
 //!
 //! # Example
@@ -50,6 +51,7 @@ pub mod http;
 mod issuer;
 mod kind_error;
 mod metadata;
+mod observer;
 pub mod record;
 mod redact;
 mod request_secrets;
@@ -79,6 +81,7 @@ pub use http::{HttpClient, HttpError};
 pub use issuer::Issuer;
 pub use kind_error::{BoxError, ErrorKind, KindError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
+pub use observer::{Event, Observer};
 pub use record::{Generation, Grant, Record, Registration, State};
 pub use redact::{redact_text, redacted_url, url_without_query};
 pub use request_secrets::RequestSecrets;

@@ -56,6 +56,7 @@ impl SessionInner {
                 client_key: client_key.map(Box::new),
                 store: parts.store,
                 ports: parts.ports,
+                observer: parts.observer,
                 cache: TokenCache::default(),
                 backoff: Backoff::default(),
                 counters: AtomicCounters::default(),

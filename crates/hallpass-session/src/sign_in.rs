@@ -17,8 +17,8 @@ use std::{
 };
 
 use hallpass_core::{
-    AuthorizeError, Authorizer, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason,
-    State, store::Guard,
+    AuthorizeError, Authorizer, Challenge, Event, Issuer, Record, Remedy, Scopes, SignIn,
+    SignInReason, State, store::Guard,
 };
 use tracing::{Instrument, info_span};
 
@@ -168,7 +168,7 @@ impl SignInCoordinator {
             self.step_ups().count(wanted, now)?;
         }
         let coordinator = Arc::clone(self);
-        let span = info_span!("sign_in", key = %self.context.key, reason = ?request.reason);
+        let span = info_span!("sign_in", key = %self.context.key.id(), reason = ?request.reason);
         let work = async move {
             let context = &coordinator.context;
             let authorize = async {
@@ -209,6 +209,8 @@ impl SignInCoordinator {
                 Ok(SignedIn::ByAnotherProcess(token)) => Ok(token),
                 Err(error) => Err(error),
             };
+            let is_signed_in = result.is_ok();
+            context.observe(&Event::SignIn { is_signed_in });
             match &result {
                 Ok(token) => context.schedule_proactive_refresh(token),
                 Err(error) => tracing::debug!(%error, "the sign-in has failed"),

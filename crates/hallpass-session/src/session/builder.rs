@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, NoAuthorizer,
+    Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, NoAuthorizer, Observer,
     ServerSettings, TokenSource,
 };
 use hallpass_discovery::MetadataCache;
@@ -29,6 +29,7 @@ pub struct SessionBuilder {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) breakers: Option<Arc<CircuitBreakers>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) proactive_refresh: bool,
 }
 
@@ -52,6 +53,7 @@ impl SessionBuilder {
             authorizer: Arc::new(NoAuthorizer),
             token_source: None,
             breakers: None,
+            observer: None,
             proactive_refresh: false,
         }
     }
@@ -89,6 +91,12 @@ impl SessionBuilder {
     /// many users gives one value to all. By default the session has its own, which never opens.
     pub fn circuit_breakers(mut self, breakers: Arc<CircuitBreakers>) -> Self {
         self.breakers = Some(breakers);
+        self
+    }
+
+    /// Tells `observer` of the session's refreshes and sign-ins.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use hallpass_core::{
-    Generation, Grant, Record, State, Timestamp,
+    Event, Generation, Grant, Record, State, Timestamp,
     record::SignInCause,
     store::{Guard, Lease, LockKind, StoreErrorKind},
 };
@@ -34,7 +34,7 @@ pub(super) enum Renewal {
     Orphaned(Box<Record>),
 }
 
-/// Saves the new grant, then publishes its token.
+/// Saves the new grant, which releases the lock, then publishes its token.
 pub(super) async fn renewed(
     engine: &RefreshEngine,
     intent: &RefreshIntent,
@@ -65,9 +65,12 @@ pub(super) async fn renewed(
     context.backoff.reset();
     let obtained =
         matches!(intent, RefreshIntent::Replace(_)).then(|| context.ports.clock.monotonic());
-    let token = context.publish(&record, obtained)?;
+    let token = context.publish_if(&record, obtained, |_| true)?;
     step("published");
-    Ok(Renewal::Ended(Attempt::Done(token)))
+    // A sign-out or a sign-in of this process has come after the save.
+    Ok(Renewal::Ended(
+        token.map_or(Attempt::Conflict, Attempt::Done),
+    ))
 }
 
 /// Settles the unsaved grant, also when the task is dropped.
@@ -108,13 +111,14 @@ async fn until_saved(
             Err(error) => error,
         };
         if failures == MAX_SILENT_FAILURES {
-            tracing::warn!(%error, key = %context.key, "could not save a new grant; retrying");
+            tracing::warn!(%error, key = %context.key.id(), "could not save a new grant; retrying");
         }
         if failures >= MAX_SILENT_FAILURES {
             engine.unsaved_grant.set_error(error.clone());
         }
         let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
+        context.observe(&Event::SaveRetry { failures });
         let sleep = context.ports.clock.sleep(pause);
         if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
             return SaveLoopResult::HandedOver(error);
@@ -166,7 +170,10 @@ async fn save(
     guard: &mut Guard,
 ) -> Result<SaveResult, SessionError> {
     let context = &engine.context;
-    if context.save(record, Some(expected), guard).await? {
+    if context
+        .save_and_release(record, Some(expected), guard)
+        .await?
+    {
         return Ok(SaveResult::Saved);
     }
     let found = context

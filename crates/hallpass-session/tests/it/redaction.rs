@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use hallpass_core::Diagnostic as _;
+use hallpass_core::{Diagnostic as _, Subject, Tenant};
 use hallpass_session::{SessionError, SignInRequest, SignOut};
 use tracing::Level;
 
@@ -51,6 +51,7 @@ async fn secrets_never_appear_in_output() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let mut seen: Vec<String> = Vec::new();
+    let mut key_id = String::new();
     for fault in [
         Fault::Says(500, r#"{"error":"oops","input":"body-canary"}"#),
         Fault::Says(200, "body-canary"),
@@ -59,8 +60,12 @@ async fn secrets_never_appear_in_output() {
         Fault::LostAfter,
         Fault::Terse,
     ] {
-        let fixture = Fixture::signed_in().await;
+        let mut fixture = Fixture::empty();
+        let subject = Subject::new("user-canary").unwrap();
+        fixture.key.subject = subject.with_tenant(Tenant::new("tenant-canary").unwrap());
+        fixture.put(|_| ()).await;
         let session = fixture.session();
+        key_id = session.key().id();
         let token = session.token().await.unwrap();
         seen.push(format!(
             "{token:?} {:?} {:?}",
@@ -90,6 +95,12 @@ async fn secrets_never_appear_in_output() {
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("refresh{"), "the log was written: {logged}");
     assert!(logged.contains("outcome=\"renewed\""), "{logged}");
+    // Spans have the id of the key, and no server.
+    assert!(
+        logged.contains(&format!("refresh{{key={key_id}")),
+        "{logged}"
+    );
+    assert!(!logged.contains("{key=https://"), "{logged}");
     for text in [seen.join("\n"), logged] {
         let at = text.find("canary");
         assert_eq!(at.map(|at| &text[at.saturating_sub(200)..at + 6]), None);
