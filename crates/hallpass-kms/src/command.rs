@@ -1,6 +1,7 @@
 //! A program that wraps and unwraps, such as one that calls a cloud's key management service.
 //!
-//! No shell reads its arguments. Its standard error is not read, and no error shows its output: both may hold the key.
+//! No shell reads its arguments. Its standard error is not read, and no error shows its output: both may hold
+//! the key.
 
 use std::{fmt, io, path::PathBuf, process::Stdio, time::Duration};
 
@@ -20,8 +21,8 @@ const MAX_OUTPUT: usize = 64 * 1024;
 
 const RUN_BY_HAND: &str = "run the command by hand to see its output";
 
-/// A wrapping key that a program uses. It runs with `wrap CONTEXT` or `unwrap CONTEXT` after its arguments, the context in
-/// hexadecimal digits, and reads its input and prints its output as one line.
+/// A wrapping key that a program uses. It runs with `wrap CONTEXT` or `unwrap CONTEXT` after its arguments,
+/// the context in hexadecimal digits, and reads its input and prints its output as one line.
 #[derive(Clone)]
 pub struct CommandKeyEncryption {
     name: String,
@@ -32,8 +33,8 @@ pub struct CommandKeyEncryption {
 }
 
 impl CommandKeyEncryption {
-    /// A program, which is looked up in `PATH` unless it is a path, with its arguments. The name is the wrapping key's: another
-    /// key needs another name.
+    /// A program, which is looked up in `PATH` unless it is a path, with its arguments. The name is the
+    /// wrapping key's: another key needs another name.
     pub fn new(
         name: &str,
         program: impl Into<PathBuf>,

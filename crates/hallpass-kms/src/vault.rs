@@ -1,5 +1,6 @@
-//! The Transit engine of HashiCorp Vault, as its documentation describes it: `POST /v1/transit/encrypt/:name` and
-//! `POST /v1/transit/decrypt/:name`. The context goes along as associated data, so Vault refuses to decrypt for another tenant.
+//! The Transit engine of HashiCorp Vault, as its documentation describes it: `POST /v1/transit/encrypt/:name`
+//! and `POST /v1/transit/decrypt/:name`. The context goes along as associated data, so Vault refuses to
+//! decrypt for another tenant.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -36,12 +37,13 @@ pub struct VaultTransit {
 }
 
 impl VaultTransit {
-    /// The key `key` of the engine that is mounted at `transit`. The token is read for each request, so it may be a file
-    /// that an agent renews.
+    /// The key `key` of the engine that is mounted at `transit`. The token is read for each request, so it
+    /// may be a file that an agent renews.
     ///
     /// # Errors
     ///
-    /// When `address` is no `https` URL (`http` on this machine alone), or the key's name is not one of a path.
+    /// When `address` is no `https` URL (`http` on this machine alone), or the key's name is not one of a
+    /// path.
     pub fn new(
         http: Arc<dyn HttpClient>,
         address: &str,
@@ -100,7 +102,8 @@ impl VaultTransit {
         self
     }
 
-    /// Sends a request. `doing` says what for. The words of an answer are shown where the request held no key.
+    /// Sends a request. `doing` says what for. The words of an answer are shown where the request held no
+    /// key.
     async fn post(
         &self,
         operation: &str,

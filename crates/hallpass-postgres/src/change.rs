@@ -1,5 +1,5 @@
-//! A change of a credential's row, in one statement: the row if its generation is the expected one, the generation that its
-//! lease's row has, and the end of the lock where the caller wants that.
+//! A change of a credential's row, in one statement: the row if its generation is the expected one, the
+//! generation that its lease's row has, and the end of the lock where the caller wants that.
 
 use hallpass_core::{
     State, Tenant,
@@ -88,8 +88,8 @@ pub(crate) struct Condition {
     pub(crate) held: Option<i64>,
 }
 
-/// Seals the rows of a tenant with its key in use that a retired key sealed; how many. Their generations stay: a save that
-/// comes between decides.
+/// Seals the rows of a tenant with its key in use that a retired key sealed; how many. Their generations
+/// stay: a save that comes between decides.
 pub(crate) async fn reseal(inner: &Inner, tenant: &Tenant) -> Result<u64, StoreError> {
     const RESEAL: &str = "
 UPDATE hallpass.credential SET data_key = $2, sealed = $3

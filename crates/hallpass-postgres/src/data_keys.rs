@@ -146,8 +146,8 @@ impl TenantKeys {
         self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the newest data key, to find out at once that the wrapping key is another one. A key management service that
-    /// does not answer now is no reason not to open the store.
+    /// Opens the newest data key, to find out at once that the wrapping key is another one. A key management
+    /// service that does not answer now is no reason not to open the store.
     pub(crate) async fn check(&self, database: &Database) -> Result<(), StoreError> {
         let Some(row) = database.row("reading a data key", NEWEST, &[]).await? else {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The connections. A statement takes one, and gives it back when it has ended.
 //!
-//! Statements have no name and say the types of their parameters, so that they need one round trip and nothing of a
-//! session: a proxy may give each statement another connection (PgBouncer in transaction mode).
+//! Statements have no name and say the types of their parameters, so that they need one round trip and
+//! nothing of a session: a proxy may give each statement another connection (PgBouncer in transaction mode).
 
 use std::{fmt, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Errors of the database, with what to do about each.
 //!
-//! A server's message is foreign text, and its details can repeat the values of a row. So an error keeps the class, the
-//! SQLSTATE and the message of one line, and none of the details.
+//! A server's message is foreign text, and its details can repeat the values of a row. So an error keeps the
+//! class, the SQLSTATE and the message of one line, and none of the details.
 
 use std::{error::Error, fmt, io};
 

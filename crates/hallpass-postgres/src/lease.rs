@@ -7,8 +7,8 @@
 //! | a replica that stopped beating | takes the lock, if its own replica has been alive for a whole lease |
 //! | any replica, for longer than [`MAX_HOLD`] (the lock for changes alone) | takes the lock, on the same condition |
 //!
-//! All times are the database's. No connection is held meanwhile. The lock only keeps others from trying: what is saved is
-//! decided by the generation.
+//! All times are the database's. No connection is held meanwhile. The lock only keeps others from trying:
+//! what is saved is decided by the generation.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -27,11 +27,12 @@ use crate::{
     store::Inner,
 };
 
-/// How long a replica that beats may hold the lock for changes: longer than any refresh takes, so that the holder is a task
-/// that hangs.
+/// How long a replica that beats may hold the lock for changes: longer than any refresh takes, so that the
+/// holder is a task that hangs.
 const MAX_HOLD: Duration = Duration::from_secs(75);
 
-/// A statement that waited longer than this for the row has seen heartbeats that are too old to take the lock over.
+/// A statement that waited longer than this for the row has seen heartbeats that are too old to take the lock
+/// over.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How long a caller waits before it tries again, at first and at most.
@@ -39,8 +40,8 @@ const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_mi
 
 /// Takes the lock, notes the attempt, and reads the credential and the next generation.
 ///
-/// The credential is read in the snapshot of the statement, and the row of the lease is the last one. So its generation says
-/// whether the holder before has saved since that snapshot.
+/// The credential is read in the snapshot of the statement, and the row of the lease is the last one. So its
+/// generation says whether the holder before has saved since that snapshot.
 const ACQUIRE: &str = "
 WITH me AS (
   SELECT alive_since <= clock_timestamp() - make_interval(secs => $5) AS may_take_over
@@ -203,8 +204,8 @@ fn jittered(pause: Duration) -> Result<Duration, StoreError> {
     Ok(pause * (150 + parts) / 200)
 }
 
-/// Takes a lock that is free. A caller that is dropped meanwhile leaves no lock behind: the statement is a task of its own,
-/// and a guard that has no receiver is dropped.
+/// Takes a lock that is free. A caller that is dropped meanwhile leaves no lock behind: the statement is a
+/// task of its own, and a guard that has no receiver is dropped.
 async fn try_acquire(
     inner: &Arc<Inner>,
     key: &CredentialKey,

@@ -24,8 +24,8 @@ const FILE_OPTIONS: [(&str, &str); 4] = [
     ("passfile", "with_password"),
 ];
 
-/// The options of libpq that are supported beside `sslmode`, `host` and `port`. What needs the state of a session, as
-/// `options` does, is not.
+/// The options of libpq that are supported beside `sslmode`, `host` and `port`. What needs the state of a
+/// session, as `options` does, is not.
 const OPTIONS: [&str; 12] = [
     "application_name",
     "channel_binding",
@@ -61,8 +61,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// When it is no such URL, or has an option that is not supported. The error shows nothing of the URL: it may hold
-    /// a password, also where that is not expected.
+    /// When it is no such URL, or has an option that is not supported. The error shows nothing of the URL: it
+    /// may hold a password, also where that is not expected.
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
         let form = "use postgresql://USER:PASSWORD@HOST:PORT/DATABASE";
         if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
@@ -205,8 +205,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Accepts a server with `fsync = off`, whose storage is made durable by other means, such as by replication
-    /// below the file system.
+    /// Accepts a server with `fsync = off`, whose storage is made durable by other means, such as by
+    /// replication below the file system.
     #[must_use]
     pub fn with_durable_storage_elsewhere(mut self, elsewhere: bool) -> Self {
         self.durable_storage_elsewhere = elsewhere;

@@ -1,8 +1,8 @@
 //! This process as a replica: a row that says until when it is alive, and the heartbeat that moves that on.
 //!
-//! A lease ends when its holder has not beaten for [`LEASE`]. So a thousand leases cost one update each [`HEARTBEAT`].
-//! Who takes a lease over must itself have been alive for a whole [`LEASE`]: after the database was down every
-//! heartbeat is late, and the living holders get the time to save and to beat again.
+//! A lease ends when its holder has not beaten for [`LEASE`]. So a thousand leases cost one update each
+//! [`HEARTBEAT`]. Who takes a lease over must itself have been alive for a whole [`LEASE`]: after the
+//! database was down every heartbeat is late, and the living holders get the time to save and to beat again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::database::Database;
 /// How often a replica says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// For how long it is alive then. Shorter than the grace for a refresh token that most servers have, so that a takeover
-/// falls into it.
+/// For how long it is alive then. Shorter than the grace for a refresh token that most servers have, so that
+/// a takeover falls into it.
 pub(crate) const LEASE: Duration = Duration::from_secs(6);
 
 /// How long the heartbeat waits after one that failed.

@@ -36,8 +36,8 @@ pub(crate) struct Stored {
     pub(crate) document: CredentialDocument,
 }
 
-/// Opens a row with the [`COLUMNS`], and adds the refresh that is noted beside it. Where the caller knows whose credential
-/// it is, the row must be that one's.
+/// Opens a row with the [`COLUMNS`], and adds the refresh that is noted beside it. Where the caller knows
+/// whose credential it is, the row must be that one's.
 pub(crate) async fn open(
     row: &Row,
     data_keys: &DataKeys,

@@ -1,8 +1,8 @@
 //! The schema `hallpass`: its migrations, and the versions that this release reads.
 //!
-//! Each migration is a numbered file of SQL. [`migrate`] runs them and nothing else does: a store that opens only
-//! checks. A release reads its own version and the one before, so that first all replicas are replaced and then the
-//! database is migrated.
+//! Each migration is a numbered file of SQL. [`migrate`] runs them and nothing else does: a store that opens
+//! only checks. A release reads its own version and the one before, so that first all replicas are replaced
+//! and then the database is migrated.
 
 use hallpass_core::{
     quote,
@@ -41,13 +41,13 @@ pub struct Migration {
 
 /// Creates or changes the schema `hallpass`, in one transaction. The role of `options` owns it.
 ///
-/// `role` is the role of the replicas, which gets the rights to read and change rows, and no other. It is there
-/// already. Called again, it changes no version, and grants the rights again.
+/// `role` is the role of the replicas, which gets the rights to read and change rows, and no other. It is
+/// there already. Called again, it changes no version, and grants the rights again.
 ///
 /// # Errors
 ///
-/// When the database can't be reached, the role of `options` may not create a schema, `role` is missing, or the schema
-/// is of a newer release. Nothing is changed then.
+/// When the database can't be reached, the role of `options` may not create a schema, `role` is missing, or
+/// the schema is of a newer release. Nothing is changed then.
 pub async fn migrate(options: &PostgresOptions, role: &str) -> Result<Migration, StoreError> {
     const DOING: &str = "migrating the database";
     let location = options.describe();

@@ -23,11 +23,11 @@ use crate::{
 
 /// Credentials of many users in PostgreSQL, for a replica of a fleet.
 ///
-/// Clones share the connections and the heartbeat. The database never sees a token: rows are sealed with a key of their
-/// tenant, which is in the database wrapped by a key that is not.
+/// Clones share the connections and the heartbeat. The database never sees a token: rows are sealed with a
+/// key of their tenant, which is in the database wrapped by a key that is not.
 ///
-/// While the database can't be reached, every method fails with an error to retry. A session then posts nothing, and
-/// serves a token that is fresh.
+/// While the database can't be reached, every method fails with an error to retry. A session then posts
+/// nothing, and serves a token that is fresh.
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) inner: Arc<Inner>,
@@ -48,8 +48,9 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// When the server can't be reached, can't be written to, may lose what it has confirmed (`synchronous_commit`,
-    /// `fsync`), has another schema than this release reads, or holds data keys that `data_keys` does not open.
+    /// When the server can't be reached, can't be written to, may lose what it has confirmed
+    /// (`synchronous_commit`, `fsync`), has another schema than this release reads, or holds data keys that
+    /// `data_keys` does not open.
     pub async fn open(options: &PostgresOptions, data_keys: DataKeys) -> Result<Self, StoreError> {
         let database = Database::new(options, options.pool_size)?;
         let warnings = checks::check(&database, options).await?;
@@ -81,12 +82,13 @@ impl PostgresStore {
         &self.inner.warnings
     }
 
-    /// Waits for what is under way, releases this replica's locks, and ends the connections. Whatever is called later
-    /// fails.
+    /// Waits for what is under way, releases this replica's locks, and ends the connections. Whatever is
+    /// called later fails.
     ///
     /// # Errors
     ///
-    /// When the database can't be reached. The locks then end a few seconds after this replica's last heartbeat.
+    /// When the database can't be reached. The locks then end a few seconds after this replica's last
+    /// heartbeat.
     pub async fn close(&self) -> Result<(), StoreError> {
         let tasks = self.inner.tasks().take();
         if let Some(mut tasks) = tasks {
@@ -108,8 +110,8 @@ impl PostgresStore {
         self.inner.keys.rotate(&self.inner.database, tenant).await
     }
 
-    /// Seals the records of a tenant with its present data key that an earlier one sealed, and returns how many.
-    /// [`remove_retired_data_keys`](Self::remove_retired_data_keys) then removes the earlier keys.
+    /// Seals the records of a tenant with its present data key that an earlier one sealed, and returns how
+    /// many. [`remove_retired_data_keys`](Self::remove_retired_data_keys) then removes the earlier keys.
     ///
     /// # Errors
     ///
@@ -118,12 +120,13 @@ impl PostgresStore {
         change::reseal(&self.inner, tenant).await
     }
 
-    /// Wraps every data key with the current wrapping key, and returns how many there are. Replicas may go on meanwhile, if
-    /// they know both wrapping keys.
+    /// Wraps every data key with the current wrapping key, and returns how many there are. Replicas may go on
+    /// meanwhile, if they know both wrapping keys.
     ///
     /// # Errors
     ///
-    /// When the database or a wrapping key can't be used. What was wrapped before stays, and the call can be repeated.
+    /// When the database or a wrapping key can't be used. What was wrapped before stays, and the call can be
+    /// repeated.
     pub async fn rewrap_data_keys(&self) -> Result<u64, StoreError> {
         self.inner.keys.rewrap(&self.inner.database).await
     }
@@ -137,11 +140,12 @@ impl PostgresStore {
         self.inner.keys.remove_retired(&self.inner.database).await
     }
 
-    /// Removes all of a tenant: its credentials and its data keys, so that no backup of the database opens them. Returns how
-    /// many credentials there were.
+    /// Removes all of a tenant: its credentials and its data keys, so that no backup of the database opens
+    /// them. Returns how many credentials there were.
     ///
-    /// No lock is waited for. A refresh that is under way can't be saved, and its session revokes it. Other replicas have the
-    /// data key in memory for minutes ([`DataKeys::with_cache_time`]), and nothing to open with it.
+    /// No lock is waited for. A refresh that is under way can't be saved, and its session revokes it. Other
+    /// replicas have the data key in memory for minutes ([`DataKeys::with_cache_time`]), and nothing to open
+    /// with it.
     ///
     /// # Errors
     ///
@@ -201,7 +205,8 @@ impl Inner {
         })
     }
 
-    /// Starts a task that [`PostgresStore::close`] waits for. Without a runtime, or after the close, nothing is done.
+    /// Starts a task that [`PostgresStore::close`] waits for. Without a runtime, or after the close, nothing
+    /// is done.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && let Some(tasks) = &mut *self.tasks()

@@ -188,13 +188,14 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The digest of a certificate by the hash function of its signature, SHA-256 where that is MD5 or SHA-1 (RFC 5929
-/// §4.1). `None` where the algorithm has no single hash function, as Ed25519.
+/// The digest of a certificate by the hash function of its signature, SHA-256 where that is MD5 or SHA-1 (RFC
+/// 5929 §4.1). `None` where the algorithm has no single hash function, as Ed25519.
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
     const ECDSA_SHA2: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03];
     const ECDSA_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01];
-    // Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { OID, … }, signature } (RFC 5280 §4.1)
+    // Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { OID, … }, signature } (RFC
+    // 5280 §4.1)
     let (body, _) = value(certificate, 0x30)?;
     let (_, rest) = value(body, 0x30)?;
     let (algorithm, _) = value(rest, 0x30)?;

@@ -49,9 +49,9 @@ impl fmt::Debug for WrappedKey {
 
 /// Makes and unwraps data keys, and keeps them in memory for minutes.
 ///
-/// So the wrapping key is used once for each data key, process and [cache time](Self::with_cache_time), however
-/// many records are opened. While the wrapping key can't be reached, the keys in memory work on until their time
-/// ends; any other is an error.
+/// So the wrapping key is used once for each data key, process and [cache time](Self::with_cache_time),
+/// however many records are opened. While the wrapping key can't be reached, the keys in memory work on until
+/// their time ends; any other is an error.
 ///
 /// A data key belongs to one context, such as the name of a tenant: it opens for no other.
 #[derive(Debug)]
@@ -73,7 +73,8 @@ struct Entries {
 /// A data key's id, and the digest of its context.
 type EntryKey = (KeyId, [u8; 32]);
 
-/// One data key. The lock is held while the key is unwrapped, so that callers at the same time share one unwrapping.
+/// One data key. The lock is held while the key is unwrapped, so that callers at the same time share one
+/// unwrapping.
 #[derive(Debug, Default)]
 struct Entry {
     state: AsyncMutex<State>,
@@ -118,8 +119,8 @@ impl DataKeys {
         self
     }
 
-    /// Replaces the time that an unwrapped key stays in memory, which is 10 minutes. A data key that is deleted
-    /// elsewhere serves for this long in this process.
+    /// Replaces the time that an unwrapped key stays in memory, which is 10 minutes. A data key that is
+    /// deleted elsewhere serves for this long in this process.
     #[must_use]
     pub fn with_cache_time(mut self, cache_time: Duration) -> Self {
         self.cache_time = cache_time;
@@ -176,8 +177,8 @@ impl DataKeys {
         unwrapped
     }
 
-    /// The same data key, wrapped with the current wrapping key. Also where that is the one that wrapped it: it may
-    /// have a new version.
+    /// The same data key, wrapped with the current wrapping key. Also where that is the one that wrapped it:
+    /// it may have a new version.
     ///
     /// # Errors
     ///

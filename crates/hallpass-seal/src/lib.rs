@@ -4,10 +4,10 @@
 //! - [`SealingKey`] and [`KeyId`]: a key of 32 bytes, and its public name.
 //! - [`derive_key`]: a key from a passphrase.
 //! - [`KeySource`]: the port to a place where keys are kept, such as a keyring or a file.
-//! - [`KeyEncryption`]: the port to a wrapping key that is not given out, as that of a key management service.
-//!   [`LocalKeyEncryption`] is one over a `KeySource`.
-//! - [`DataKeys`]: keys that each seal the records of one tenant. They are kept as a [`WrappedKey`] beside the
-//!   records, and unwrapped in memory for minutes.
+//! - [`KeyEncryption`]: the port to a wrapping key that is not given out, as that of a key management
+//!   service. [`LocalKeyEncryption`] is one over a `KeySource`.
+//! - [`DataKeys`]: keys that each seal the records of one tenant. They are kept as a [`WrappedKey`] beside
+//!   the records, and unwrapped in memory for minutes.
 //!
 //! It deliberately knows no file, no database, no HTTP and no runtime: where sealed bytes and keys are kept
 //! is up to the crates that use it.

@@ -5,9 +5,9 @@
 //!        8 bytes   |     1     |   16   |   32    |  24   |
 //! ```
 //!
-//! The algorithm is the format's version as well: another cipher may have another nonce and another tag. The whole
-//! header is associated data. The binding says what the bytes are sealed for, so that they don't
-//! open in another place. The nonce is random for each sealing: 24 bytes make a repetition unlikely for ever.
+//! The algorithm is the format's version as well: another cipher may have another nonce and another tag. The
+//! whole header is associated data. The binding says what the bytes are sealed for, so that they don't open
+//! in another place. The nonce is random for each sealing: 24 bytes make a repetition unlikely for ever.
 
 use std::{error::Error, fmt};
 
@@ -25,8 +25,8 @@ const HEADER: usize = MAGIC.len() + 1 + 16 + 32 + NONCE;
 
 /// The cipher that seals. Its byte stands in the header of sealed bytes.
 ///
-/// A random nonce of 24 bytes is safe for as many sealings as there will be. AES-256-GCM with random nonces of 12
-/// bytes would be limited to 2³² sealings with one key.
+/// A random nonce of 24 bytes is safe for as many sealings as there will be. AES-256-GCM with random nonces
+/// of 12 bytes would be limited to 2³² sealings with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {

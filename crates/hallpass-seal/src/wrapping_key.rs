@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 
 use crate::{Binding, KeyError, KeyErrorKind, KeyId, KeySource, SealingKey, open, seal};
 
-/// Encrypts data keys with a wrapping key, also called key encryption key. The wrapping key may never leave a key
-/// management service or a hardware module.
+/// Encrypts data keys with a wrapping key, also called key encryption key. The wrapping key may never leave a
+/// key management service or a hardware module.
 ///
 /// An implementation has its own timeout and does not block an async thread.
 pub trait KeyEncryption: Send + Sync + fmt::Debug {
-    /// The name of the wrapping key, which is written beside each key that it wraps. It is public, and another
-    /// wrapping key has another name.
+    /// The name of the wrapping key, which is written beside each key that it wraps. It is public, and
+    /// another wrapping key has another name.
     fn key_name(&self) -> &str;
 
     /// Encrypts `key`. The result opens only with the same `context`, which is not secret.
@@ -43,8 +43,8 @@ pub trait KeyEncryption: Send + Sync + fmt::Debug {
 
 /// A wrapping key that this process has in memory, from a [`KeySource`]: a key file, a keyring, a passphrase.
 ///
-/// Weaker than a key management service: a reader of this process's memory or of the source can open every data
-/// key at any later time.
+/// Weaker than a key management service: a reader of this process's memory or of the source can open every
+/// data key at any later time.
 #[derive(Debug)]
 pub struct LocalKeyEncryption {
     source: Arc<dyn KeySource>,

@@ -1,5 +1,5 @@
-//! The adapters from outside. No server of Vault installs where the tests run: `transit.rs` is a strict double of the API that
-//! its documentation describes, and says so.
+//! The adapters from outside. No server of Vault installs where the tests run: `transit.rs` is a strict
+//! double of the API that its documentation describes, and says so.
 
 #![expect(
     clippy::disallowed_methods,

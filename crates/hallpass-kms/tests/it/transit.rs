@@ -1,6 +1,6 @@
-//! A double of the Transit engine: what its documentation of `encrypt` and `decrypt` says, and no more. It refuses members that
-//! are not documented, another method, another content type and a missing token. It is not Vault, and no test against a real
-//! one takes place here.
+//! A double of the Transit engine: what its documentation of `encrypt` and `decrypt` says, and no more. It
+//! refuses members that are not documented, another method, another content type and a missing token. It is
+//! not Vault, and no test against a real one takes place here.
 
 use std::sync::Mutex;
 

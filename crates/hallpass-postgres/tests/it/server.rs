@@ -1,5 +1,5 @@
-//! A PostgreSQL server of the tests' own: in a temporary folder, on a port of its own, on the loopback interface. It ends
-//! with the process, also where that is killed.
+//! A PostgreSQL server of the tests' own: in a temporary folder, on a port of its own, on the loopback
+//! interface. It ends with the process, also where that is killed.
 
 use std::{
     fmt::Write as _,
@@ -31,7 +31,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The server that the tests of this process share; `None`, and a line that says so, where PostgreSQL is not installed.
+    /// The server that the tests of this process share; `None`, and a line that says so, where PostgreSQL is
+    /// not installed.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         SHARED.get_or_init(|| Self::start("fsync = off")).as_ref()
@@ -137,7 +138,8 @@ impl Server {
         run(&mut command)
     }
 
-    /// Starts what receives the server's changes, as an asynchronous standby does. It ends when it is dropped.
+    /// Starts what receives the server's changes, as an asynchronous standby does. It ends when it is
+    /// dropped.
     pub(crate) fn standby(&self) -> Standby {
         let target = self.folder.join("standby");
         std::fs::create_dir(&target).unwrap();
@@ -202,7 +204,8 @@ impl Server {
         self.port
     }
 
-    /// Starts PgBouncer in transaction mode before this server, and returns its port; `None` where it is not installed.
+    /// Starts PgBouncer in transaction mode before this server, and returns its port; `None` where it is not
+    /// installed.
     pub(crate) fn bouncer(&self) -> Option<u16> {
         static PORT: OnceLock<Option<u16>> = OnceLock::new();
         *PORT.get_or_init(|| {

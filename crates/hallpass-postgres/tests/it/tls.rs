@@ -15,8 +15,8 @@ ssl_cert_file = '{folder}/server.crt'
 ssl_key_file = '{folder}/server.key'
 ssl_ca_file = '{folder}/ca.crt'";
 
-/// A server with this authority's certificate, and a migrated database `tls`. The database `clients` asks for a client
-/// certificate.
+/// A server with this authority's certificate, and a migrated database `tls`. The database `clients` asks for
+/// a client certificate.
 async fn server(ca: &TestCa) -> Option<Server> {
     let server = Server::start_with(SETTINGS, |folder| {
         set(folder, &ca.server().unwrap());
