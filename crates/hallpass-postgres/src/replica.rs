@@ -24,8 +24,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long the row of a replica that ended without a word is kept.
 const RETENTION: Duration = Duration::from_secs(3600);
 
-const BEAT: &str = "
-INSERT INTO hallpass.replica AS r (id, name, alive_since, alive_until)
+const BEAT: &str = "INSERT INTO hallpass.replica AS r (id, name, alive_since, alive_until)
 VALUES ($1, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
 ON CONFLICT (id) DO UPDATE SET
   alive_since = CASE WHEN r.alive_until < clock_timestamp() THEN clock_timestamp() ELSE r.alive_since END,

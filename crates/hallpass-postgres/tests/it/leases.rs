@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    CredentialStore, Remedy, StoreError, Timestamp,
-    record::RefreshAttempt,
+    CredentialStore, Remedy, StoreError,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 use hallpass_postgres::PostgresStore;
@@ -148,41 +147,6 @@ async fn record_under_the_lock_is_never_an_older_one() {
     }
     let record = stores[0].load(&key("acme", "user")).await.unwrap().unwrap();
     assert_eq!(record.sign_ins, 80);
-}
-
-#[tokio::test]
-async fn refresh_is_a_load_and_two_statements() {
-    let Some(database) = Database::new("statements").await else {
-        return;
-    };
-    let store = database.open().await;
-    let key = key("acme", "user");
-    save(&store, &record(&key)).await;
-    let record = store.load(&key).await.unwrap().unwrap();
-    let attempt = RefreshAttempt {
-        issuer: record.issuer.clone(),
-        generation: record.generation,
-        posts: 1,
-        last: Timestamp::from_unix_seconds(2_000),
-        not_before: Timestamp::from_unix_seconds(2_006),
-    };
-    let locked = store
-        .lock_and_load(&key, LONG, Some(&attempt))
-        .await
-        .unwrap();
-    assert!(locked.is_marked);
-    let (mut guard, mut renewed) = (locked.guard, record);
-    renewed.sign_ins += 1;
-    let expected = Some(renewed.generation);
-    let saved = store
-        .save_and_release(&renewed, expected, &mut guard)
-        .await
-        .unwrap();
-    assert!(matches!(saved, Saved::Written(_)));
-    assert_eq!(
-        database.sql("SELECT count(*) FROM hallpass.lease WHERE holder IS NOT NULL"),
-        "0"
-    );
 }
 
 #[tokio::test]

@@ -1,9 +1,21 @@
 //! What an attacker has of a database, its backups and logs: nothing that opens.
 
-use hallpass_core::{CredentialKey, CredentialStore, store::StoreErrorKind};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hallpass_core::{
+    CredentialKey, CredentialStore,
+    store::{LockKind, StoreErrorKind},
+};
+use hallpass_postgres::PostgresStore;
 use hallpass_testkit::LeakCheck;
 
-use crate::fixture::{CANARY, Database, key, record, save};
+use crate::{
+    fixture::{CANARY, Database, data_keys, key, record, save},
+    server::PASSWORD,
+};
 
 #[tokio::test]
 async fn database_its_dump_and_its_log_hold_no_secret() {
@@ -71,4 +83,110 @@ async fn row_copied_to_another_key_tenant_or_generation_does_not_open() {
     database.sql("UPDATE hallpass.credential SET tenant = 'acme' WHERE tenant = 'evil'");
     let listing = store.list().await.unwrap();
     assert_eq!((listing.credentials.len(), listing.problems.len()), (0, 3));
+}
+
+/// Keeps what is logged: the fields of events and spans.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<String>>);
+
+impl tracing::field::Visit for Logged {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        use std::fmt::Write as _;
+        writeln!(self.0.lock().unwrap(), "{field} = {value:?}").unwrap();
+    }
+
+    fn record_error(
+        &mut self,
+        field: &tracing::field::Field,
+        error: &(dyn std::error::Error + 'static),
+    ) {
+        let mut causes = Some(error);
+        while let Some(error) = causes {
+            self.record_debug(field, &format_args!("{error} {error:?}"));
+            causes = error.source();
+        }
+    }
+}
+
+impl tracing::Subscriber for Logged {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn logs_and_errors_hold_no_secret_and_no_user() {
+    let Some(database) = Database::new("logged").await else {
+        return;
+    };
+    let logged = Logged::default();
+    let _default = tracing::subscriber::set_default(logged.clone());
+    let store = database.open().await;
+    let key = key("acme-canary", "user-canary@example.com");
+    save(&store, &record(&key)).await;
+    let guard = store
+        .lock(&key, LockKind::Credential, Duration::ZERO)
+        .await
+        .unwrap();
+    let mut errors = vec![
+        store
+            .lock(&key, LockKind::Credential, Duration::ZERO)
+            .await
+            .unwrap_err(),
+    ];
+    // Every kind of error that a row can have.
+    for change in [
+        "UPDATE hallpass.credential SET sealed = 'short'",
+        "UPDATE hallpass.data_key SET wrapped = 'short'",
+        "UPDATE hallpass.data_key SET wrapping_key = 'other'",
+        "UPDATE hallpass.data_key SET algorithm = 99",
+        "ALTER TABLE hallpass.credential DROP COLUMN sealed",
+        "DROP SCHEMA hallpass CASCADE",
+    ] {
+        database.sql(change);
+        // Another store has no key in memory.
+        errors.extend(store.load(&key).await.err());
+        let other = PostgresStore::open(&database.options("hallpass"), data_keys(1)).await;
+        errors.extend(other.err());
+    }
+    // A release that fails is logged.
+    drop(guard);
+    store.close().await.unwrap_err();
+    let mut leaks = LeakCheck::new();
+    for (name, secret) in [
+        ("token", CANARY),
+        ("query of the server's URL", "canary-query-1"),
+        ("tenant", "acme-canary"),
+        ("user", "user-canary@example.com"),
+        ("password", PASSWORD),
+    ] {
+        leaks.watch(name, secret);
+    }
+    assert!(errors.len() > 6, "{errors:?}");
+    for error in errors {
+        let text = format!("{error} {error:?} {:?}", error.hints());
+        leaks.check("an error", &text).unwrap();
+    }
+    let logged = logged.0.lock().unwrap().clone();
+    assert!(logged.contains("a lock was not released"), "{logged}");
+    leaks.check("the log", &logged).unwrap();
 }

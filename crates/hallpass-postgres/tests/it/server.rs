@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// The passwords of the roles. The tests look for them in what is printed.
 pub(crate) const PASSWORD: &str = "canary-password-4711";
 
+/// The tests run faster without waits for the disk. Each statement is in the log, with its parameters.
+const SHARED_SETTINGS: &str = "fsync = off\nlog_statement = 'all'\nlog_line_prefix = '[%d] '";
+
 /// Ends the server and removes the folder, when the process that started it closes this script's input.
 const REAPER: &str = r#"
 cat >/dev/null
@@ -35,7 +38,11 @@ impl Server {
     /// not installed.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start("fsync = off")).as_ref()
+        let shared = SHARED.get_or_init(|| Self::start(SHARED_SETTINGS)).as_ref();
+        if shared.is_none() {
+            skip("PostgreSQL");
+        }
+        shared
     }
 
     /// Another server, with lines of `postgresql.conf`.
@@ -46,9 +53,7 @@ impl Server {
     /// Another server, for which files are made first. `settings` may name the folder by `{folder}`.
     pub(crate) fn start_with(settings: &str, files: impl FnOnce(&Path)) -> Option<Self> {
         let Some(programs) = programs() else {
-            let line = "SKIPPED: PostgreSQL is not installed, so this test did not run (apt-get install postgresql pgbouncer)\n";
-            // Past the test harness, which keeps what a test that passes prints.
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            skip("PostgreSQL");
             return None;
         };
         // A short path: a socket's path has at most 107 bytes.
@@ -208,7 +213,7 @@ impl Server {
     /// installed.
     pub(crate) fn bouncer(&self) -> Option<u16> {
         static PORT: OnceLock<Option<u16>> = OnceLock::new();
-        *PORT.get_or_init(|| {
+        let port = *PORT.get_or_init(|| {
             let program = find(&["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"], "pgbouncer")?;
             let port = free_port();
             let users = self.folder.join("users");
@@ -235,7 +240,11 @@ impl Server {
                 child.wait()
             });
             Some(port)
-        })
+        });
+        if port.is_none() {
+            skip("PgBouncer");
+        }
+        port
     }
 }
 
@@ -304,6 +313,15 @@ fn unprivileged(program: &Path) -> Command {
     let mut command = Command::new(SETPRIV[0]);
     command.args(&SETPRIV[1..]).arg(program);
     command
+}
+
+/// Says that a test did not run, past the test harness, which keeps what a test that passes prints.
+fn skip(missing: &str) {
+    let line = format!(
+        "SKIPPED: {missing} is not installed, so this test did not run \
+         (apt-get install -y postgresql pgbouncer)\n"
+    );
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// Lets the server's user have the folder.

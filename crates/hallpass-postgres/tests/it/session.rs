@@ -15,6 +15,9 @@ use crate::{
     server::Server,
 };
 
+const TOKEN: &str =
+    r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
+
 /// Saves the record of a user, whose token ends at this time.
 async fn sign_in(store: &PostgresStore, user: &str, expires_at: i64) {
     let mut record = record(&key("acme", user));
@@ -40,9 +43,7 @@ async fn nothing_is_posted_and_a_live_token_is_served_while_the_database_is_away
     sign_in(&store, "fresh", 4_000_000_000).await;
     sign_in(&store, "expired", 2_000).await;
     let http = Arc::new(ScriptedClient::new());
-    let token =
-        r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
-    http.on("/token", [ScriptedResponse::json(200, token)]);
+    http.on("/token", [ScriptedResponse::json(200, TOKEN)]);
     let session = |user| {
         let (store, http) = (Arc::new(store.clone()), Arc::clone(&http));
         Session::builder(key("acme", user), ServerSettings::default(), store, http)
@@ -76,13 +77,11 @@ async fn many_replicas_post_once_for_each_expiry() {
         return;
     };
     let http = Arc::new(ScriptedClient::new().strict());
-    let token =
-        r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
     // One response for each account: a second post has none.
     let accounts: Vec<_> = (0..8).map(|number| format!("user-{number}")).collect();
     http.on(
         "/token",
-        accounts.iter().map(|_| ScriptedResponse::json(200, token)),
+        accounts.iter().map(|_| ScriptedResponse::json(200, TOKEN)),
     );
     let first = database.open().await;
     for account in &accounts {
@@ -103,4 +102,34 @@ async fn many_replicas_post_once_for_each_expiry() {
         assert_eq!(token.unwrap().unwrap().access_token().expose(), "new");
     }
     assert_eq!(http.requests().len(), accounts.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_is_a_load_and_two_statements() {
+    let Some(database) = crate::fixture::Database::new("statements").await else {
+        return;
+    };
+    let store = database.open().await;
+    sign_in(&store, "user", 2_000).await;
+    let http = Arc::new(ScriptedClient::new());
+    http.on("/token", [ScriptedResponse::json(200, TOKEN)]);
+    let shared = Arc::new(store.clone());
+    let session = Session::builder(key("acme", "user"), ServerSettings::default(), shared, http);
+    let session = session.build().unwrap();
+    let statements = || {
+        let log = database.server.log();
+        let lines = log
+            .lines()
+            .filter(|line| line.starts_with("[statements] LOG:  execute <unnamed>"));
+        // The heartbeat has statements of its own, in any number.
+        let of_store = lines.filter(|line| !line.contains("INSERT INTO hallpass.replica"));
+        of_store.count()
+    };
+    let before = statements();
+    assert!(before > 0);
+    session.token().await.unwrap();
+    // All that it started is done.
+    store.close().await.unwrap();
+    // Leaving is one more.
+    assert_eq!(statements() - before, 3 + 1);
 }
