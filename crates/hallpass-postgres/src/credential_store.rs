@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture, Tenant,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture, Tenant,
     record::{RefreshAttempt, document::CredentialDocument},
     store::{
         Guard, Listing, LockKind, Locked, Saved, StoreDiagnostics, StoreError, StoreErrorKind,
@@ -332,6 +332,28 @@ impl StoreDiagnostics for PostgresStore {
             "{}, data keys wrapped with {keys}",
             self.inner.database.location()
         )
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        Box::pin(async move {
+            let (mut problems, mut after) = (Vec::new(), None);
+            // Page by page: the credentials of a fleet are many.
+            loop {
+                match self.list_page(None, after.as_deref(), PAGE).await {
+                    Ok(page) => {
+                        problems.extend(page.problems);
+                        after = page.next;
+                    }
+                    Err(error) => {
+                        problems.push(error);
+                        after = None;
+                    }
+                }
+                if after.is_none() {
+                    return problems;
+                }
+            }
+        })
     }
 
     fn lock_holder<'a>(

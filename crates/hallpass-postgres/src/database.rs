@@ -31,13 +31,18 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// Connects when the first statement needs it.
-    pub(crate) fn new(options: &PostgresOptions, size: usize) -> Result<Self, StoreError> {
+    /// Connects when the first statement needs it. A statement may take as long as
+    /// `statement_timeout`.
+    pub(crate) fn new(
+        options: &PostgresOptions,
+        size: usize,
+        statement_timeout: Duration,
+    ) -> Result<Self, StoreError> {
         let config = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(options.config.clone(), connector(options)?, config);
-        let timeout = Some(options.statement_timeout);
+        let timeout = Some(statement_timeout);
         let pool = Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
@@ -50,7 +55,7 @@ impl Database {
             .map_err(|error| invalid("the pool of connections can't be made").with_source(error))?;
         Ok(Self {
             pool,
-            statement_timeout: options.statement_timeout,
+            statement_timeout,
             location: options.describe(),
         })
     }

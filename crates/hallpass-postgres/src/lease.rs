@@ -70,22 +70,21 @@ WITH me AS (
       AND clock_timestamp() < statement_timestamp() + make_interval(secs => $7)
       AND (NOT EXISTS (SELECT FROM hallpass.replica r WHERE r.id = l.holder AND r.alive_until > clock_timestamp())
         OR ($2 = 0 AND l.acquired_at < clock_timestamp() - make_interval(secs => $6))))
-  RETURNING l.generation AS lease_generation, l.attempt_lock, l.attempt_record, l.posts, l.first_post, l.last_post, l.not_before
+  RETURNING true AS is_taken, l.generation AS lease_generation, l.attempt_lock, l.attempt_record, l.posts,
+    l.first_post, l.last_post, l.not_before
 )
-SELECT t.attempt_lock IS NOT DISTINCT FROM $4 AS is_noted,
+SELECT m.is_alive, t.is_taken IS NOT NULL AS is_taken,
+  t.attempt_lock IS NOT DISTINCT FROM $4 AS is_noted,
   s.generation IS NOT DISTINCT FROM t.lease_generation AS is_current,
-  nextval('hallpass.generation') AS next_generation,
+  CASE WHEN t.is_taken THEN nextval('hallpass.generation') END AS next_generation,
   c.key_id, c.tenant, c.generation, c.sealed,
   k.id AS data_key, k.wrapping_key, k.algorithm, k.wrapped,
   t.attempt_record, t.posts, t.first_post, t.last_post, t.not_before
-FROM taken t
-LEFT JOIN stored s ON true
-LEFT JOIN hallpass.credential c ON c.key_id = $1
+FROM (SELECT EXISTS (SELECT FROM me) AS is_alive) AS m
+LEFT JOIN taken t ON true
+LEFT JOIN stored s ON t.is_taken
+LEFT JOIN hallpass.credential c ON t.is_taken AND c.key_id = $1
 LEFT JOIN hallpass.data_key k ON k.id = c.data_key";
-
-/// Whether this replica is alive as the database sees it.
-const IS_ALIVE: &str =
-    "SELECT FROM hallpass.replica WHERE id = $1 AND alive_until > clock_timestamp()";
 
 const RELEASE: &str = "
 UPDATE hallpass.lease SET holder = NULL, lock_id = NULL, acquired_at = NULL
@@ -225,14 +224,14 @@ async fn try_acquire(
             is_released: false,
         };
         let mut row = take(&lease, attempt.as_ref()).await?;
-        if row.is_none() && !is_alive(&lease.inner).await? {
+        if !column::<bool>(&row, "is_alive")? {
             lease.inner.replica.beat().await?;
             row = take(&lease, attempt.as_ref()).await?;
         }
-        let Some(row) = row else {
+        if !column::<bool>(&row, "is_taken")? {
             lease.is_released = true;
             return Ok(None);
-        };
+        }
         lease.next_generation = Some(column(&row, "next_generation")?);
         let is_noted = attempt.is_some() && column(&row, "is_noted")?;
         if kind == LockKind::Credential {
@@ -251,10 +250,7 @@ async fn try_acquire(
     inner.run(task).await
 }
 
-async fn take(
-    lease: &PostgresLease,
-    attempt: Option<&RefreshAttempt>,
-) -> Result<Option<Row>, StoreError> {
+async fn take(lease: &PostgresLease, attempt: Option<&RefreshAttempt>) -> Result<Row, StoreError> {
     let inner = &lease.inner;
     let key_id = lease.key_id.as_slice();
     let (lasts, max_hold, max_age) = (
@@ -281,19 +277,14 @@ async fn take(
         (&last, Type::INT8),
         (&not_before, Type::INT8),
     ];
-    inner
-        .database
-        .row("taking a lock", ACQUIRE, &parameters)
-        .await
-}
-
-async fn is_alive(inner: &Inner) -> Result<bool, StoreError> {
-    let parameters: [Parameter<'_>; 1] = [(&inner.replica.id(), Type::BYTEA)];
     let row = inner
         .database
-        .row("reading this replica's row", IS_ALIVE, &parameters)
+        .row("taking a lock", ACQUIRE, &parameters)
         .await?;
-    Ok(row.is_some())
+    row.ok_or_else(|| {
+        let what = "the database answered nothing to a lock";
+        StoreError::new(StoreErrorKind::Unavailable, what)
+    })
 }
 
 /// A kind of lock as its column holds it.

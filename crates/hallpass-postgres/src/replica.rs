@@ -18,6 +18,9 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// a takeover falls into it.
 pub(crate) const LEASE: Duration = Duration::from_secs(6);
 
+/// How long one heartbeat may take, so that another one can follow before the lease ends.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+
 /// How long the heartbeat waits after one that failed.
 const RETRY: Duration = Duration::from_millis(500);
 

@@ -17,7 +17,7 @@ use crate::{
     PostgresOptions, change, checks,
     data_keys::TenantKeys,
     database::{Database, Parameter},
-    replica::Replica,
+    replica::{self, Replica},
     rows::{self, COLUMNS, Stored},
 };
 
@@ -52,14 +52,16 @@ impl PostgresStore {
     /// (`synchronous_commit`, `fsync`), has another schema than this release reads, or holds data keys that
     /// `data_keys` does not open.
     pub async fn open(options: &PostgresOptions, data_keys: DataKeys) -> Result<Self, StoreError> {
-        let database = Database::new(options, options.pool_size)?;
+        let database = Database::new(options, options.pool_size, options.statement_timeout)?;
         let warnings = checks::check(&database, options).await?;
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         let keys = TenantKeys::new(data_keys);
         keys.check(&database).await?;
-        let replica = Replica::new(&options.replica_name, Database::new(options, 1)?)?;
+        let timeout = replica::TIMEOUT.min(options.statement_timeout);
+        let beats = Database::new(options, 1, timeout)?;
+        let replica = Replica::new(&options.replica_name, beats)?;
         replica.beat().await?;
         replica.sweep().await?;
         let replica = Arc::new(replica);

@@ -1,15 +1,22 @@
 //! Data keys and wrapping keys that are rotated while records are saved, and tenants that are erased.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use hallpass_core::{
-    CredentialStore, Tenant,
+    CredentialStore, Tenant, Timestamp,
+    record::RefreshAttempt,
     store::{LockKind, Saved, StoreErrorKind},
 };
-use std::time::Duration;
+use hallpass_postgres::PostgresStore;
+use hallpass_seal::{DataKeys, KeyId, LocalKeyEncryption};
+use hallpass_store::{KeyFile, Passphrase};
+use hallpass_testkit::FakeClock;
 
 use crate::fixture::{Database, data_keys, key, record, save, wrapping_key};
 
@@ -71,12 +78,12 @@ async fn refresh_that_is_noted_survives_the_rotation_of_keys() {
     let key = key("acme", "user");
     save(&store, &record(&key)).await;
     let record = store.load(&key).await.unwrap().unwrap();
-    let attempt = hallpass_core::record::RefreshAttempt {
+    let attempt = RefreshAttempt {
         issuer: record.issuer.clone(),
         generation: record.generation,
         posts: 1,
-        last: hallpass_core::Timestamp::from_unix_seconds(2_000),
-        not_before: hallpass_core::Timestamp::from_unix_seconds(2_006),
+        last: Timestamp::from_unix_seconds(2_000),
+        not_before: Timestamp::from_unix_seconds(2_006),
     };
     let wait = Duration::from_secs(60);
     let locked = store
@@ -143,4 +150,40 @@ async fn erased_tenant_s_backups_do_not_open() {
     // The tenant may come back, with a new key.
     save(&store, &record(&own)).await;
     assert!(store.load(&own).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn wrapping_key_in_a_file_or_of_a_passphrase_opens_what_it_wrapped() {
+    let Some(database) = Database::new("local_keys").await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let clock = || Arc::new(FakeClock::new(Timestamp::from_unix_seconds(1_000)));
+    let file = || KeyFile::in_folder(folder.path().join("keys"));
+    let made = LocalKeyEncryption::create(file()).await.unwrap();
+    let id = made.key_id();
+    let store = database
+        .open_with(DataKeys::new(Arc::new(made), clock()))
+        .await;
+    let key = key("acme", "user");
+    save(&store, &record(&key)).await;
+
+    // From the file to a passphrase.
+    let old = Arc::new(LocalKeyEncryption::new(file(), id));
+    let salt = KeyId::generate().unwrap();
+    let passphrase = |text: &str, id| LocalKeyEncryption::new(Passphrase::new(text), id);
+    let new = || Arc::new(passphrase("correct horse", salt));
+    let both = DataKeys::new(new(), clock()).with_previous(old);
+    let both = database.open_with(both).await;
+    assert_eq!(both.rewrap_data_keys().await.unwrap(), 1);
+    let only_new = database.open_with(DataKeys::new(new(), clock())).await;
+    assert!(only_new.load(&key).await.unwrap().is_some());
+    for wrong in [
+        passphrase("wrong horse", salt),
+        passphrase("correct horse", id),
+    ] {
+        let keys = DataKeys::new(Arc::new(wrong), clock());
+        let opened = PostgresStore::open(&database.options("hallpass"), keys).await;
+        assert_eq!(opened.unwrap_err().kind(), StoreErrorKind::Key);
+    }
 }

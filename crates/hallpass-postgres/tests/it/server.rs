@@ -261,13 +261,13 @@ impl Drop for Standby {
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
-        .flatten();
-    let mut folders: Vec<_> = versions
         .flatten()
-        .map(|version| version.path().join("bin"))
-        .collect();
-    folders.sort();
-    folders.reverse();
+        .flatten();
+    let mut versions: Vec<_> = versions.map(|version| version.path()).collect();
+    // By number: the folder of 9.6 is not newer than that of 15.
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    let mut folders: Vec<_> = versions.iter().map(|path| path.join("bin")).collect();
     folders.extend(
         [
             "/usr/bin",
