@@ -80,7 +80,7 @@ pub(crate) async fn run(
         if let Some(token) = adopt_record(engine, intent, seen.as_ref(), newest)? {
             return Ok(token);
         }
-        let (error, pause) = match attempt(engine, intent, seen.as_ref()).await {
+        let (error, pause) = match Box::pin(attempt(engine, intent, seen.as_ref())).await {
             Attempt::Done(token) => return Ok(token),
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),

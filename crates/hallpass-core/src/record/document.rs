@@ -96,7 +96,9 @@ impl CredentialDocument {
         let found = self.record(&record.issuer);
         if found.map(|found| found.generation) != expected {
             return match found {
-                Some(found) if self.is_repeated(record, found) => Saved::Written(found.generation),
+                Some(found) if self.is_repeated(record, found, expected) => {
+                    Saved::Written(found.generation)
+                }
                 found => Saved::Conflict {
                     found: found.map(|found| found.generation),
                 },
@@ -117,8 +119,9 @@ impl CredentialDocument {
     ///
     /// A new grant is told from others by its tokens. Two processes may note the same post in the same second,
     /// so that a record with a pending refresh is never taken for a repeated one.
-    fn is_repeated(&self, record: &Record, found: &Record) -> bool {
+    fn is_repeated(&self, record: &Record, found: &Record, expected: Option<Generation>) -> bool {
         record.pending_refresh.is_none()
+            && expected.is_none_or(|expected| found.generation > expected)
             && self.active.as_ref() == Some(&found.issuer)
             && Record {
                 generation: found.generation,

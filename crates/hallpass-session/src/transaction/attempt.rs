@@ -106,7 +106,7 @@ async fn try_once(
     let result = match (planned, locked.record) {
         (Some(planned), Some(marked)) if locked.is_marked => {
             step("marked");
-            post_marked(engine, intent, planned, &marked, &mut guard).await
+            Box::pin(post_marked(engine, intent, planned, &marked, &mut guard)).await
         }
         (planned, loaded) => {
             let permit = planned.map(|planned| (planned.endpoint().clone(), planned.permit));
@@ -186,7 +186,7 @@ async fn under_lock(
         attempt,
         sent_at,
     };
-    post_marked(engine, intent, planned, &marked, guard).await
+    Box::pin(post_marked(engine, intent, planned, &marked, guard)).await
 }
 
 /// Reserves the space for the answer, posts, and saves what the outcome changes. `marked` is the record with the

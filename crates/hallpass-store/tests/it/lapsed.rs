@@ -108,7 +108,8 @@ impl Leased {
         if !Arc::ptr_eq(&lease.store.rows, &self.rows) {
             return Err(StoreError::foreign_guard());
         }
-        if !lease.is_held() && !(is_save && self.saves_late) {
+        let is_allowed = lease.is_held() || is_save && self.saves_late;
+        if !is_allowed {
             return Err(StoreError::new(
                 StoreErrorKind::LeaseLost,
                 "the lease ran out",
