@@ -129,7 +129,7 @@ impl PostgresStore {
     /// Releases the lock of a guard that its caller keeps.
     async fn release(&self, lease: &mut PostgresLease) {
         if let Err(error) = lease.release_row().await {
-            tracing::warn!(
+            tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a lock was not released"
             );

@@ -128,7 +128,7 @@ impl Drop for PostgresLease {
             self.inner.spawn(async move {
                 if let Err(error) = release.await {
                     // The lease ends when this replica ends, or after the longest hold.
-                    tracing::warn!(
+                    tracing::debug!(
                         error = &error as &dyn std::error::Error,
                         "a lock was not released"
                     );

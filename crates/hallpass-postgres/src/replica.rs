@@ -89,13 +89,21 @@ impl Replica {
     pub(crate) async fn keep_alive(self: Arc<Self>) {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            while let Err(error) = self.beat().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the heartbeat of this replica failed"
-                );
+            let Err(error) = self.beat().await else {
+                continue;
+            };
+            // Said once for an outage, however long that is.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the heartbeat of this replica failed"
+            );
+            loop {
                 tokio::time::sleep(RETRY).await;
+                if self.beat().await.is_ok() {
+                    break;
+                }
             }
+            tracing::info!("the heartbeat of this replica goes on");
         }
     }
 

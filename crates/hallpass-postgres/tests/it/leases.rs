@@ -29,20 +29,30 @@ async fn lock_of_a_dead_replica_goes_to_one_that_is_alive_for_a_whole_lease() {
     let Some(database) = Database::new("dead_replica").await else {
         return;
     };
-    let (first, second) = (database.open().await, database.open().await);
-    // Nothing else may make the first one alive again: its process is killed.
-    let guard = lock(&first, LONG).await.unwrap();
-    let kill = "UPDATE hallpass.replica SET alive_until = clock_timestamp() - interval '1 s'
-                WHERE id = (SELECT holder FROM hallpass.lease)";
-    database.sql(kill);
+    // A process that is killed: its tasks end, and nothing is released.
+    let options = database.options("hallpass");
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async move {
+            let first = PostgresStore::open(&options, data_keys(1)).await.unwrap();
+            std::mem::forget(lock(&first, LONG).await.unwrap());
+        });
+        runtime.shutdown_background();
+    })
+    .join()
+    .unwrap();
+    let second = database.open().await;
+    database.sql(
+        "UPDATE hallpass.replica SET alive_until = clock_timestamp() - interval '1 s'
+         WHERE id = (SELECT holder FROM hallpass.lease);
+         UPDATE hallpass.replica SET alive_since = clock_timestamp() + interval '1 h'",
+    );
     assert!(
         is_busy(&second).await,
         "a replica that has just started takes the lock over"
     );
-    database.sql("UPDATE hallpass.replica SET alive_since = alive_since - interval '6 s'");
-    database.sql(kill);
+    database.sql("UPDATE hallpass.replica SET alive_since = clock_timestamp() - interval '6 s'");
     drop(lock(&second, Duration::ZERO).await.unwrap());
-    drop(guard);
 }
 
 #[tokio::test]
