@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AccessToken, CredentialKey, CredentialStore, Grant, Issuer, Record, RefreshToken,
-    ServerMetadata, ServerUrl, SettingsFingerprint, State, StoreError, Subject, Tenant, Timestamp,
-    record::GrantKind, store::Saved,
+    AccessToken, ClientId, CredentialKey, CredentialStore, Grant, Issuer, Record, RefreshToken,
+    Registration, ServerMetadata, ServerSettings, ServerUrl, SettingsFingerprint, State,
+    StoreError, Subject, Tenant, Timestamp,
+    record::{GrantKind, RegistrationOrigin},
+    store::Saved,
 };
 use hallpass_postgres::{PostgresOptions, PostgresStore, migrate};
 use hallpass_seal::{
@@ -140,6 +142,24 @@ pub(crate) async fn save(store: &PostgresStore, record: &Record) {
         .await
         .unwrap();
     assert!(matches!(saved, Saved::Written(_)), "{saved:?}");
+}
+
+/// Saves the record of a signed-in user, whose access token ends at this time.
+pub(crate) async fn sign_in(
+    store: &PostgresStore,
+    user: &str,
+    refresh_token: &str,
+    expires_at: i64,
+) {
+    let mut record = record(&key("acme", user));
+    record.settings = ServerSettings::default().fingerprint();
+    record.metadata.token_endpoint = Some("https://as.example.com/token".parse().unwrap());
+    let client = ClientId::new("client-1");
+    record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
+    let grant = record.grant.as_mut().unwrap();
+    grant.refresh_token = Some(RefreshToken::new(refresh_token));
+    grant.expires_at = Some(Timestamp::from_unix_seconds(expires_at));
+    save(store, &record).await;
 }
 
 /// The advice of an error, as a user reads it.

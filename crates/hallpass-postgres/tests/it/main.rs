@@ -12,6 +12,7 @@ mod fixture;
 mod keys;
 mod leases;
 mod opening;
+mod restart;
 mod secrets;
 mod server;
 mod session;

@@ -2,33 +2,18 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{
-    ClientId, CredentialStore, Diagnostic as _, Registration, Remedy, ServerSettings, Timestamp,
-    record::RegistrationOrigin,
-};
+use hallpass_core::{CredentialStore, Diagnostic as _, Remedy, ServerSettings};
 use hallpass_postgres::{PostgresStore, migrate};
 use hallpass_session::Session;
 use hallpass_testkit::{ScriptedClient, ScriptedResponse};
 
 use crate::{
-    fixture::{data_keys, key, options, record, save},
+    fixture::{Database, data_keys, key, options, sign_in},
     server::Server,
 };
 
 const TOKEN: &str =
     r#"{"access_token":"new","token_type":"Bearer","expires_in":3600,"refresh_token":"next"}"#;
-
-/// Saves the record of a user, whose token ends at this time.
-async fn sign_in(store: &PostgresStore, user: &str, expires_at: i64) {
-    let mut record = record(&key("acme", user));
-    record.settings = ServerSettings::default().fingerprint();
-    record.metadata.token_endpoint = Some("https://as.example.com/token".parse().unwrap());
-    let client = ClientId::new("client-1");
-    record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
-    let grant = record.grant.as_mut().unwrap();
-    grant.expires_at = Some(Timestamp::from_unix_seconds(expires_at));
-    save(store, &record).await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_posted_and_a_live_token_is_served_while_the_database_is_away() {
@@ -40,8 +25,8 @@ async fn nothing_is_posted_and_a_live_token_is_served_while_the_database_is_away
     migrate(&owner, "hallpass").await.unwrap();
     let replica = options(&server.url("hallpass", "sessions"));
     let store = PostgresStore::open(&replica, data_keys(1)).await.unwrap();
-    sign_in(&store, "fresh", 4_000_000_000).await;
-    sign_in(&store, "expired", 2_000).await;
+    sign_in(&store, "fresh", "first", 4_000_000_000).await;
+    sign_in(&store, "expired", "first", 2_000).await;
     let http = Arc::new(ScriptedClient::new());
     http.on("/token", [ScriptedResponse::json(200, TOKEN)]);
     let session = |user| {
@@ -73,7 +58,7 @@ async fn nothing_is_posted_and_a_live_token_is_served_while_the_database_is_away
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_replicas_post_once_for_each_expiry() {
-    let Some(database) = crate::fixture::Database::new("replicas").await else {
+    let Some(database) = Database::new("replicas").await else {
         return;
     };
     let http = Arc::new(ScriptedClient::new().strict());
@@ -85,7 +70,7 @@ async fn many_replicas_post_once_for_each_expiry() {
     );
     let first = database.open().await;
     for account in &accounts {
-        sign_in(&first, account, 2_000).await;
+        sign_in(&first, account, "first", 2_000).await;
     }
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -106,11 +91,11 @@ async fn many_replicas_post_once_for_each_expiry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refresh_is_a_load_and_two_statements() {
-    let Some(database) = crate::fixture::Database::new("statements").await else {
+    let Some(database) = Database::new("statements").await else {
         return;
     };
     let store = database.open().await;
-    sign_in(&store, "user", 2_000).await;
+    sign_in(&store, "user", "first", 2_000).await;
     let http = Arc::new(ScriptedClient::new());
     http.on("/token", [ScriptedResponse::json(200, TOKEN)]);
     let shared = Arc::new(store.clone());
