@@ -8,7 +8,7 @@
 use std::{env, error::Error, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AccessToken, BoxFuture, Clock, CredentialKey, CredentialStore as _, Grant, Issuer, Record,
+    AccessToken, BoxFuture, CredentialKey, CredentialStore as _, Grant, Issuer, Record,
     RefreshToken, ServerMetadata, ServerUrl, SettingsFingerprint, State, Subject, Timestamp,
     record::{GrantKind, RefreshAttempt},
     store::Saved,
@@ -17,6 +17,7 @@ use hallpass_postgres::{PostgresOptions, PostgresStore, migrate};
 use hallpass_seal::{
     DataKeys, KeyError, KeyId, KeyLocation, KeySource, LocalKeyEncryption, SealingKey,
 };
+use hallpass_testkit::FakeClock;
 use tokio::{task::JoinSet, time::Instant};
 
 type Any = Box<dyn Error + Send + Sync>;
@@ -133,8 +134,9 @@ fn record(key: &CredentialKey) -> Result<Record, Any> {
 }
 
 fn keys() -> DataKeys {
+    let clock = FakeClock::new(Timestamp::from_unix_seconds(1_000));
     let wrapping = LocalKeyEncryption::new(FixedKey, KeyId::from_bytes([1; 16]));
-    DataKeys::new(Arc::new(wrapping), Arc::new(ProcessClock(Instant::now())))
+    DataKeys::new(Arc::new(wrapping), Arc::new(clock))
 }
 
 #[derive(Debug)]
@@ -155,22 +157,5 @@ impl KeySource for FixedKey {
 
     fn describe(&self) -> String {
         "a fixed key".to_owned()
-    }
-}
-
-#[derive(Debug)]
-struct ProcessClock(Instant);
-
-impl Clock for ProcessClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(1_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
     }
 }

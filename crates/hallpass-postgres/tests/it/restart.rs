@@ -52,20 +52,17 @@ impl StrictServer {
         let token = token.unwrap().to_owned();
         // The server replaces the token at once, and its answer takes a while.
         let replaced = self.good.lock().unwrap().remove(&token);
-        let answer = match replaced {
-            Some(count) => {
-                let account = token.rsplit_once('-').unwrap().0;
-                let next = format!("{account}-{}", count + 1);
-                self.good.lock().unwrap().insert(next.clone(), count + 1);
-                let text = format!(
-                    r#"{{"access_token":"access-{next}","token_type":"Bearer","expires_in":3600,"refresh_token":"{next}"}}"#
-                );
-                (200, text)
-            }
-            None => {
-                self.reused.lock().unwrap().push(token);
-                (400, r#"{"error":"invalid_grant"}"#.to_owned())
-            }
+        let answer = if let Some(count) = replaced {
+            let account = token.rsplit_once('-').unwrap().0;
+            let next = format!("{account}-{}", count + 1);
+            self.good.lock().unwrap().insert(next.clone(), count + 1);
+            let text = format!(
+                r#"{{"access_token":"access-{next}","token_type":"Bearer","expires_in":3600,"refresh_token":"{next}"}}"#
+            );
+            (200, text)
+        } else {
+            self.reused.lock().unwrap().push(token);
+            (400, r#"{"error":"invalid_grant"}"#.to_owned())
         };
         self.answers.acquire().await.unwrap().forget();
         Response::builder()
