@@ -199,6 +199,8 @@ pub enum RequestTarget {
     AuthorizationServer,
     /// Talking MCP.
     Mcp,
+    /// Talking to a key management service.
+    KeyManagement,
 }
 
 impl fmt::Display for RequestTarget {
@@ -207,6 +209,7 @@ impl fmt::Display for RequestTarget {
             Self::Metadata => "metadata",
             Self::AuthorizationServer => "authorization server",
             Self::Mcp => "MCP",
+            Self::KeyManagement => "key management",
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The format of sealed bytes.
 //!
 //! ```text
-//! magic "hallpass" | version | key id | binding | nonce | XChaCha20-Poly1305 ciphertext and tag
-//!        8 bytes   |    1    |   16   |   32    |  24   |
+//! magic "hallpass" | algorithm | key id | binding | nonce | ciphertext and tag
+//!        8 bytes   |     1     |   16   |   32    |  24   |
 //! ```
 //!
-//! The whole header is associated data. The binding says what the bytes are sealed for, so that they don't
-//! open in another place. The nonce is random for each sealing: 24 bytes make a repetition unlikely for ever.
+//! The algorithm is the format's version as well: another cipher may have another nonce and another tag. The
+//! whole header is associated data. The binding says what the bytes are sealed for, so that they don't open
+//! in another place. The nonce is random for each sealing: 24 bytes make a repetition unlikely for ever.
 
 use std::{error::Error, fmt};
 
@@ -16,10 +17,39 @@ use zeroize::Zeroizing;
 use crate::{KeyError, KeyErrorKind, KeyId, SealingKey, source::no_random_numbers};
 
 const MAGIC: &[u8; 8] = b"hallpass";
-const VERSION: u8 = 1;
+/// What seals. Another cipher, as one that is validated for FIPS, is another algorithm.
+const ALGORITHM: Algorithm = Algorithm::XChaCha20Poly1305;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 const HEADER: usize = MAGIC.len() + 1 + 16 + 32 + NONCE;
+
+/// The cipher that seals. Its byte stands in the header of sealed bytes.
+///
+/// A random nonce of 24 bytes is safe for as many sealings as there will be. AES-256-GCM with random nonces
+/// of 12 bytes would be limited to 2³² sealings with one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha).
+    XChaCha20Poly1305,
+}
+
+impl Algorithm {
+    /// The byte in the header.
+    pub const fn as_byte(self) -> u8 {
+        match self {
+            Self::XChaCha20Poly1305 => 1,
+        }
+    }
+
+    /// Reads the byte.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::XChaCha20Poly1305),
+            _ => None,
+        }
+    }
+}
 
 /// What bytes are sealed for: 32 bytes that the caller chooses, as a digest or a text.
 pub type Binding = [u8; 32];
@@ -70,7 +100,13 @@ pub fn seal(
     let mut nonce = [0; NONCE];
     getrandom::getrandom(&mut nonce).map_err(no_random_numbers)?;
     let mut header = [0; HEADER];
-    let parts: [&[u8]; 5] = [MAGIC, &[VERSION], id.as_bytes(), binding, &nonce];
+    let parts: [&[u8]; 5] = [
+        MAGIC,
+        &[ALGORITHM.as_byte()],
+        id.as_bytes(),
+        binding,
+        &nonce,
+    ];
     for (to, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
     }
@@ -95,17 +131,19 @@ pub fn seal(
 ///
 /// When they have no header of this version.
 pub fn key_id(bytes: &[u8]) -> Result<KeyId, OpenError> {
-    // The version comes before anything that may change with it, the length included.
+    // The algorithm comes before anything that may change with it, the length included.
     let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(OpenError::Torn)?;
     if magic != MAGIC {
         return Err(OpenError::Foreign);
     }
     match rest.first() {
         None => return Err(OpenError::Torn),
-        Some(&VERSION) => {}
-        // There was never a version before the first.
+        // There was never one before the first.
         Some(0) => return Err(OpenError::Foreign),
-        Some(&version) => return Err(OpenError::Newer { version }),
+        Some(&version) if Algorithm::from_byte(version).is_none() => {
+            return Err(OpenError::Newer { version });
+        }
+        Some(_) => {}
     }
     let id = rest[1..].first_chunk::<16>().ok_or(OpenError::Torn)?;
     Ok(KeyId::from_bytes(*id))
@@ -134,7 +172,7 @@ pub fn open(
     Ok(plain)
 }
 
-/// The cipher of [`VERSION`]. Another cipher, as one that is validated for FIPS, is another version.
+/// The cipher of [`ALGORITHM`].
 fn cipher(key: &SealingKey) -> impl Cipher {
     XChaCha20Poly1305::new(key.expose().into())
 }

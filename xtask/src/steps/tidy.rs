@@ -29,6 +29,8 @@ const EXCEPTIONS: &[Exception] = &[
     ("crates/hallpass-login/src/callback_server.rs", "sleep", "a pause of the accept loop when the system has no descriptor left"),
     ("crates/hallpass-rmcp/tests/it/streams.rs", "sleep", "that nothing more comes can only be waited for"),
     ("crates/hallpass-session/src/system.rs", "sleep", "the `Clock` of the operating system"),
+    ("crates/hallpass-postgres/src/lease.rs", "sleep", "a lock of another replica is tried again and again"),
+    ("crates/hallpass-postgres/src/replica.rs", "sleep", "a heartbeat is of real time, whatever clock a host gives"),
     ("crates/hallpass-store/src/file/lock.rs", "sleep", "a file lock of another process is tried again and again"),
     ("crates/hallpass-store/tests/it/processes.rs", "ignore", "other tests run it in processes of their own"),
     ("crates/hallpass-testkit/src/clock.rs", "sleep", "a `Clock` that really waits"),

@@ -24,6 +24,7 @@ const SINGLE_PLACES: &[SinglePlace] = &[
         "crates/hallpass-http/src/pools.rs",
         "crates/hallpass-http/src/proxy.rs",
         "crates/hallpass-keyring/src/keyring.rs",
+        "crates/hallpass-kms/src/vault.rs",
         "crates/hallpass-service/src/assertion.rs",
         "crates/hallpass-service/src/secret_source.rs",
         "crates/hallpass-service/src/login.rs",
@@ -42,6 +43,7 @@ const SINGLE_PLACES: &[SinglePlace] = &[
         "crates/hallpass-session/src/token.rs",
         "crates/hallpass-seal/src/key.rs",
         "crates/hallpass-seal/src/sealed.rs",
+        "crates/hallpass-seal/src/wrapping_key.rs",
         "crates/hallpass-store/src/file/header.rs",
     ]),
     ("sends to an endpoint of an authorization server", &["RequestOptions::authorization_server("], &[
