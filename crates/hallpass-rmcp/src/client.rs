@@ -4,14 +4,11 @@ use std::{fmt, sync::Arc};
 
 use hallpass_core::{Diagnostic as _, HttpClient, Remedy, ServerUrl, http::RequestOptions};
 use hallpass_mcp::{
-    AuthorizedEndpoint, Interactivity, InvalidMessage, MCP_PROTOCOL_VERSION, Reconnection, Request,
-    RequestRefusal, Response, SessionLost, SseConnection, SseError, TransportKind, Unanswered,
-    only_reads, probe,
+    AuthorizedEndpoint, Interactivity, Reconnection, Request, Response, Unanswered, only_reads,
 };
 use hallpass_session::Session;
-use http::StatusCode;
 use rmcp::{
-    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    model::ClientJsonRpcMessage,
     transport::{
         StreamableHttpClientTransport,
         common::client_side_sse::ExponentialBackoff,
@@ -25,12 +22,16 @@ use rmcp::{
 use crate::{
     ClientError, Error, answer,
     error::{OtherServer, RmcpError, stream_error, unsent},
-    http_sse::{self, HttpSse},
+    http_sse::HttpSse,
     outgoing::{Headers, Outgoing, with_headers},
     server_streams::ServerStreams,
     sessions::Sessions,
-    stream::{self, Awaited, ClosedStreams, EventSource, SseStream},
+    stream::{self, ClosedStreams, EventSource, SseStream},
 };
+
+mod post;
+
+use post::Post;
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
 pub type Transport = StreamableHttpClientTransport<Client>;
@@ -104,187 +105,6 @@ impl Client {
         limits
     }
 
-    async fn post(
-        &self,
-        message: &ClientJsonRpcMessage,
-        outgoing: &Outgoing,
-        session_id: Option<Arc<str>>,
-        custom_headers: Headers,
-        limits: StreamableHttpResponseLimits,
-    ) -> Result<StreamableHttpPostResponse, RmcpError> {
-        let cap = limits.max_json_response_size;
-        if let Some(connection) = self.http_sse.session(session_id.as_ref()) {
-            return self
-                .post_http_sse(&connection, message, outgoing, custom_headers, cap)
-                .await;
-        }
-        let is_http_sse = self.server.transport() == TransportKind::HttpSse;
-        if outgoing.probes() && is_http_sse {
-            let reason = "HTTP+SSE has no server/discover".to_owned();
-            return Ok(answer::no_discover(reason, outgoing));
-        }
-        if outgoing.is_initialize() && (is_http_sse || self.http_sse.is_known()) {
-            match SseConnection::open(&self.server, Interactivity::Interactive).await {
-                Ok(opened) => {
-                    let connection = self.http_sse.begin(opened);
-                    return self
-                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
-                        .await;
-                }
-                Err(SseError::Status(_) | SseError::NoStream(_)) if !is_http_sse => {
-                    self.http_sse.forget();
-                }
-                Err(error) => return Err(StreamableHttpError::Client(Error::HttpSse(error))),
-            }
-        }
-        let mut request = Request::post(serde_json::to_vec(message)?);
-        let mut ping = None;
-        if let Some(id) = &session_id {
-            request = request.session(id).map_err(unsent)?;
-            if outgoing.id().is_some() {
-                self.sessions.check(id)?;
-                let in_session = probe::ping().session(id).map_err(unsent)?;
-                let in_session = with_headers(in_session, custom_headers.clone())?;
-                if let Some(refusal) = self.sessions.suspicion(id)
-                    && self.has_lost_session(id, &in_session, refusal).await
-                {
-                    return Err(StreamableHttpError::SessionExpired);
-                }
-                ping = Some(in_session);
-            }
-            let clock = self.session().clock();
-            self.server_streams.before(message, id, clock).await;
-        }
-        let request = with_headers(request, custom_headers.clone())?;
-        let reconnection = Reconnection::for_request(self.session().clock().monotonic());
-        let response = self.send(&request, outgoing.interactivity()).await?;
-        let status = response.status();
-        if let Some(opened) = response.session_id().filter(|_| session_id.is_none()) {
-            self.sessions.opened(opened);
-        }
-        if let Some(id) = &session_id {
-            if status.is_success() || outgoing.is_initialized() {
-                self.server_streams.after(message, id);
-            }
-            if status == StatusCode::NOT_FOUND && self.sessions.may_repeat(outgoing.id()) {
-                // The session has ended: rmcp initializes again.
-                return Err(StreamableHttpError::SessionExpired);
-            }
-        }
-        if outgoing.is_initialize() && self.server.transport().falls_back_after(status) {
-            match SseConnection::open(&self.server, Interactivity::Interactive).await {
-                Ok(opened) => {
-                    tracing::debug!("the server speaks HTTP+SSE of MCP 2024-11-05");
-                    let connection = self.http_sse.begin(opened);
-                    return self
-                        .post_http_sse(&connection, message, outgoing, custom_headers, cap)
-                        .await;
-                }
-                Err(error) if error.is_of_http_sse() => {
-                    return Err(StreamableHttpError::Client(Error::HttpSse(error)));
-                }
-                Err(error) => tracing::debug!("the server speaks no HTTP+SSE: {error}"),
-            }
-        }
-        let is_accepted = matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
-        if is_accepted && outgoing.id().is_some() {
-            let unanswered = answer::unanswered(&response);
-            drop(response);
-            let clock = self.session().clock();
-            let may_answer = self.server_streams.may_answer(session_id.as_ref(), clock);
-            return if may_answer.await {
-                Ok(StreamableHttpPostResponse::Accepted)
-            } else {
-                Err(unanswered)
-            };
-        }
-        let mut source = self.source(session_id.clone(), reconnection);
-        source.awaited = outgoing.id().map(|id| Awaited {
-            id: id.clone(),
-            method: outgoing.method().to_owned(),
-            is_resumed: !outgoing.starts_a_lifecycle(),
-            source: InvalidMessage::new(&response),
-            complaint: None,
-            is_answered: false,
-            refusal: None,
-        });
-        let answer = answer::to_post(response, outgoing, limits, source).await;
-        let (Some(id), Some(ping)) = (session_id, ping) else {
-            return answer;
-        };
-        let Some(refusal) = refusal(status, &answer) else {
-            self.sessions.complete(outgoing.id());
-            return answer;
-        };
-        if !self.has_lost_session(&id, &ping, refusal).await {
-            return answer;
-        }
-        if outgoing.is_call() {
-            let lost = SessionLost::new(refusal);
-            return Err(StreamableHttpError::Client(Error::SessionLost(lost)));
-        }
-        if self.sessions.may_repeat(outgoing.id()) {
-            return Err(StreamableHttpError::SessionExpired);
-        }
-        answer
-    }
-
-    /// Whether the server refused a request for its session.
-    async fn has_lost_session(
-        &self,
-        id: &Arc<str>,
-        ping: &Request,
-        refusal: RequestRefusal,
-    ) -> bool {
-        let now = || self.session().clock().monotonic();
-        if self.sessions.is_lost(id) {
-            return true;
-        }
-        let is_lost =
-            self.sessions.may_renew(now()) && self.server.refuses_ping(ping, refusal).await;
-        if is_lost {
-            tracing::info!("the server has lost the session");
-            self.sessions.lose(id, now());
-        }
-        is_lost
-    }
-
-    /// Sends a message over HTTP+SSE, and waits for the answer on the event stream.
-    async fn post_http_sse(
-        &self,
-        connection: &http_sse::Connection,
-        message: &ClientJsonRpcMessage,
-        outgoing: &Outgoing,
-        mut custom_headers: Headers,
-        cap: usize,
-    ) -> Result<StreamableHttpPostResponse, RmcpError> {
-        // It is of streamable HTTP.
-        custom_headers.remove(&MCP_PROTOCOL_VERSION);
-        let answer = outgoing.id().map(|id| connection.expect(id)).transpose()?;
-        let request = SseConnection::post(connection.endpoint(), serde_json::to_vec(message)?);
-        let request = with_headers(request, custom_headers)?;
-        let response = self.send(&request, outgoing.interactivity()).await?;
-        let status = response.status();
-        if status == StatusCode::NOT_FOUND
-            && outgoing.id().is_some()
-            && !outgoing.starts_a_lifecycle()
-            && self.sessions.may_repeat(outgoing.id())
-        {
-            return Err(StreamableHttpError::SessionExpired);
-        }
-        if !status.is_success() {
-            return answer::to_failure(response, outgoing, cap).await;
-        }
-        drop(response);
-        let Some(answer) = answer else {
-            return Ok(StreamableHttpPostResponse::Accepted);
-        };
-        let answer = answer.wait(outgoing, &self.sessions).await?;
-        self.sessions.complete(outgoing.id());
-        let session = outgoing.is_initialize().then(|| connection.id().to_owned());
-        Ok(StreamableHttpPostResponse::Json(answer, session))
-    }
-
     fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {
         EventSource {
             server: self.server.clone(),
@@ -343,21 +163,6 @@ fn with_outcome(error: RmcpError, outgoing: &Outgoing) -> RmcpError {
         }
         error => error,
     }
-}
-
-/// How the server refuses the request with `answer`, where that may be for its session.
-fn refusal(
-    status: StatusCode,
-    answer: &Result<StreamableHttpPostResponse, RmcpError>,
-) -> Option<RequestRefusal> {
-    let code = match answer {
-        Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(error), _)) => {
-            Some(i64::from(error.error.code.0))
-        }
-        Err(StreamableHttpError::Client(Error::UnexpectedStatus(_))) => None,
-        _ => return None,
-    };
-    Some(RequestRefusal::new(status, code)).filter(RequestRefusal::may_be_for_session)
 }
 
 impl fmt::Debug for Client {
@@ -440,8 +245,15 @@ impl StreamableHttpClient for Client {
     ) -> Result<StreamableHttpPostResponse, RmcpError> {
         self.check_target(&uri, auth_header.as_ref())?;
         let outgoing = Outgoing::new(&message, session_id.is_some());
-        let posted = self.post(&message, &outgoing, session_id, custom_headers, limits);
-        match posted.await {
+        let post = Post {
+            client: self,
+            message: &message,
+            outgoing: &outgoing,
+            session_id,
+            headers: custom_headers,
+            limits,
+        };
+        match post.send().await {
             // rmcp ends the connection otherwise. What is wrong is said to the first request after it.
             Ok(StreamableHttpPostResponse::Sse(..)) if outgoing.is_initialized() => {
                 Ok(StreamableHttpPostResponse::Accepted)

@@ -147,22 +147,55 @@ impl TokenRegistry {
 
     /// Writes an access token into the registry without a grant, good for an hour.
     pub fn plant(&self, audience: Option<&str>, scope: &str) -> String {
-        let grant = Grant {
-            client_id: "planted".to_owned(),
-            redirect_uri: String::new(),
-            code_challenge: String::new(),
-            resource: audience.map(str::to_owned),
-            scope: scope.to_owned(),
-        };
         let policy = TokenPolicy {
             access_lifetime: Duration::from_secs(3600),
             refresh: RefreshPolicy::None,
         };
+        self.plant_family("planted", audience, scope, policy)
+            .access_token
+    }
+
+    /// Writes a grant into the registry that no user gave: its access token, and the first of its
+    /// rotated refresh tokens. For checks with thousands of accounts.
+    pub fn plant_grant(
+        &self,
+        client_id: &str,
+        audience: Option<&str>,
+        scope: &str,
+        access_lifetime: Duration,
+    ) -> (String, String) {
+        let policy = TokenPolicy {
+            access_lifetime,
+            refresh: RefreshPolicy::Rotated {
+                lifetime: None,
+                grace: None,
+            },
+        };
+        let issued = self.plant_family(client_id, audience, scope, policy);
+        (
+            issued.access_token,
+            issued.refresh_token.unwrap_or_default(),
+        )
+    }
+
+    fn plant_family(
+        &self,
+        client_id: &str,
+        audience: Option<&str>,
+        scope: &str,
+        policy: TokenPolicy,
+    ) -> Issued {
         let audience = audience.map(str::to_owned);
+        let grant = Grant {
+            client_id: client_id.to_owned(),
+            redirect_uri: String::new(),
+            code_challenge: String::new(),
+            resource: audience.clone(),
+            scope: scope.to_owned(),
+        };
         self.open(|pages| {
             let family = pages.begin_family(grant);
             self.issue(pages, family, audience, scope, policy)
-                .access_token
         })
     }
 
