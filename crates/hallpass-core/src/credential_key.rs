@@ -53,7 +53,7 @@ impl CredentialKey {
     /// The digest of this key at another server, of any text: for a second file of the same key.
     pub fn digest_at(&self, server: &str) -> [u8; 32] {
         let account = self.account.as_str();
-        let Subject { tenant, user } = &self.subject;
+        let (tenant, user) = (self.subject.tenant(), self.subject.user());
         let mut digest = Sha256::new();
         if tenant.is_empty() {
             // Neither server nor account can hold a zero byte, and the user comes last: no two keys give the
@@ -111,7 +111,13 @@ const MAX_NAME: usize = 250;
 /// `Display` is for an operator: the escaped names. It is personal data, so that no log and no error of Hallpass
 /// has it; they have the [id](CredentialKey::id) of the key.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Subject {
+pub struct Subject(
+    /// `None` where both are empty: most programs are for one user, and have no memory for it.
+    Option<Box<Names>>,
+);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Names {
     tenant: Tenant,
     user: Box<str>,
 }
@@ -128,49 +134,58 @@ impl Subject {
 
     /// The user of this name in a tenant.
     #[must_use]
-    pub fn with_tenant(mut self, tenant: Tenant) -> Self {
-        self.tenant = tenant;
-        self
+    pub fn with_tenant(self, tenant: Tenant) -> Self {
+        Self::from_names(tenant, self.user())
     }
 
     /// The tenant; empty in a host without tenants.
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        static NONE: Tenant = Tenant(None);
+        self.0.as_deref().map_or(&NONE, |names| &names.tenant)
     }
 
     /// The user's name; empty in a program for one user.
     pub fn user(&self) -> &str {
-        &self.user
+        self.0.as_deref().map_or("", |names| &names.user)
     }
 
     pub(crate) fn from_parts(tenant: &str, user: &str) -> Self {
-        Self {
-            tenant: Tenant(tenant.into()),
-            user: user.into(),
-        }
+        Self::from_names(Tenant::from_text(tenant), user)
+    }
+
+    fn from_names(tenant: Tenant, user: &str) -> Self {
+        let is_empty = tenant.is_empty() && user.is_empty();
+        Self((!is_empty).then(|| {
+            Box::new(Names {
+                tenant,
+                user: user.into(),
+            })
+        }))
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.tenant.is_empty() {
-            write!(f, "{} / ", self.tenant)?;
+        if !self.tenant().is_empty() {
+            write!(f, "{} / ", self.tenant())?;
         }
-        f.write_str(&crate::quote(&self.user))
+        f.write_str(&crate::quote(self.user()))
     }
 }
 
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_empty = self.tenant.is_empty() && self.user.is_empty();
-        f.write_str(if is_empty { "Subject" } else { "Subject(…)" })
+        f.write_str(match self.0 {
+            None => "Subject",
+            Some(_) => "Subject(…)",
+        })
     }
 }
 
 /// A customer of a host that has many, as the host names it: any text of up to 250 bytes, compared byte by byte.
 /// `Display` escapes it.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tenant(Box<str>);
+pub struct Tenant(Option<Box<str>>);
 
 impl Tenant {
     /// The tenant of this name.
@@ -179,23 +194,27 @@ impl Tenant {
     ///
     /// When the name is longer than 250 bytes.
     pub fn new(name: &str) -> Result<Self, SubjectError> {
-        Ok(Self(check(name)?.into()))
+        Ok(Self::from_text(check(name)?))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Whether it is empty, as in a host without tenants.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn from_text(name: &str) -> Self {
+        Self((!name.is_empty()).then(|| name.into()))
     }
 }
 
 impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::quote(&self.0))
+        f.write_str(&crate::quote(self.as_str()))
     }
 }
 

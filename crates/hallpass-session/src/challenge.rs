@@ -119,7 +119,7 @@ impl SessionInner {
             Err(error) => return self.or_sign_in(Err(error), Some(refused), challenges).await,
         };
         let fresh = |token: &Token| token.is_fresh(context.moment()) && has_wanted_scopes(token);
-        if let Some(token) = context.publish_if(record, fresh)? {
+        if let Some(token) = context.publish_if(record, None, fresh)? {
             return Ok(token);
         }
         if wanted.is_empty() {

@@ -4,9 +4,9 @@
 //!
 //! 1. The lock of a [sign-in](crate::sign_in), which orders the processes that ask a user.
 //! 2. The credential's [`Guard`], which orders the sessions on one store. It is held for one refresh
-//!    attempt or one save, also while an attempt waits for its turn at the token endpoint and until a
-//!    new grant is saved; never while a user signs in and never between two posts. The token is
-//!    published before the guard is released.
+//!    attempt or one save, until a new grant is saved; never while a user signs in and never between two
+//!    posts. A token is published before the guard is released, or after the save that released it,
+//!    unless a newer record was observed meanwhile.
 //! 3. The mutexes of the parts. None is held across an `await`. Of two, the one of a
 //!    [single flight](crate::single_flight) comes first.
 
@@ -16,7 +16,8 @@ use hallpass_core::{
     CredentialKey, CredentialStore, Generation, Grant, Issuer, Record, ServerSettings,
     SettingsFingerprint, StoreError, Timestamp,
     http::RequestOptions,
-    store::{Guard, LockKind, Saved, StoreErrorKind},
+    record::RefreshAttempt,
+    store::{Guard, LockKind, Locked, Saved, StoreErrorKind},
 };
 use hallpass_oauth::ClientKey;
 
@@ -38,6 +39,10 @@ use crate::{
 /// process, which posts twice when the server asks for its nonce.
 pub(crate) const LOCK_TIMEOUT: Duration =
     Duration::from_secs(2 * RequestOptions::AUTHORIZATION_SERVER_TIMEOUT.as_secs() + 15);
+
+/// How long a refresh waits for the lock before it waits for a newer record: a process that adopts one has the
+/// lock for a moment.
+const TRY_LOCK_TIMEOUT: Duration = Duration::from_millis(10);
 
 pub(crate) struct Context {
     pub(crate) key: CredentialKey,
@@ -85,15 +90,16 @@ impl Context {
         Ok(self.count_adopted(self.cache.publish(token)))
     }
 
-    /// Publishes the token of a record that was read without the lock, if `is_wanted` accepts it and
-    /// no newer record was observed since.
+    /// Publishes the token of a record that was read without the lock, or whose save has released it, if
+    /// `is_wanted` accepts it and no newer record was observed since.
     pub(crate) fn publish_if(
         &self,
         record: &Record,
+        obtained: Option<Duration>,
         is_wanted: impl Fn(&Token) -> bool,
     ) -> Result<Option<Token>, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
-        let token = self.token(record, grant, None)?;
+        let token = self.token(record, grant, obtained)?;
         if !is_wanted(&token) {
             return Ok(None);
         }
@@ -177,10 +183,26 @@ impl Context {
         guard.map_err(SessionError::store)
     }
 
+    /// Takes the lock if it is free, with the active record and a note of `attempt` where the store can.
+    /// The error of a lock that another process holds is of kind [`StoreErrorKind::Busy`].
+    pub(crate) async fn try_lock_and_load(
+        &self,
+        attempt: Option<&RefreshAttempt>,
+    ) -> Result<Locked, StoreError> {
+        let locked = self
+            .store
+            .lock_and_load(&self.key, TRY_LOCK_TIMEOUT, attempt)
+            .await?;
+        if let Some(record) = &locked.record {
+            self.cache.observe_generation(record.generation);
+        }
+        Ok(locked)
+    }
+
     /// Releases the lock and waits until it is free.
     pub(crate) async fn release(&self, guard: Guard) {
         if let Err(error) = guard.release().await {
-            tracing::warn!(%error, key = %self.key, "could not release a lock; it expires by itself");
+            tracing::warn!(%error, key = %self.key.id(), "could not release a lock; it expires by itself");
         }
     }
 
@@ -202,7 +224,27 @@ impl Context {
         expected: Option<Generation>,
         guard: &mut Guard,
     ) -> Result<bool, SessionError> {
-        match self.store.save(record, expected, guard).await {
+        let saved = self.store.save(record, expected, guard).await;
+        self.after_save(record, saved)
+    }
+
+    /// The same, and releases the lock once the record is written.
+    pub(crate) async fn save_and_release(
+        &self,
+        record: &mut Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<bool, SessionError> {
+        let saved = self.store.save_and_release(record, expected, guard).await;
+        self.after_save(record, saved)
+    }
+
+    fn after_save(
+        &self,
+        record: &mut Record,
+        saved: Result<Saved, StoreError>,
+    ) -> Result<bool, SessionError> {
+        match saved {
             Ok(Saved::Written(generation)) => {
                 record.generation = generation;
                 self.cache.observe_generation(generation);

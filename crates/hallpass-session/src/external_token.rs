@@ -73,7 +73,7 @@ async fn fetch(
     let token = match (read, refused, context.cache.current()) {
         (Ok(token), _, _) => token,
         (Err(error), None, Some(current)) => {
-            tracing::warn!(%error, key = %context.key, "using the previous token");
+            tracing::warn!(%error, key = %context.key.id(), "using the previous token");
             // The source is read again after the lifetime of a token.
             publish_again(context, source, &current, current.obtained())?
         }

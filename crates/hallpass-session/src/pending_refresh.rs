@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use hallpass_core::{
     Entropy, Record, ServerSettings, State, Timestamp,
-    record::{PendingRefresh, PostEnd, Refusal},
+    record::{PendingRefresh, PostEnd, RefreshAttempt, Refusal},
 };
 use hallpass_oauth::TokenError;
 
@@ -108,22 +108,23 @@ pub(crate) fn remaining(
     (!remaining.is_zero() && remaining <= longest + WHOLE_SECOND).then_some(remaining)
 }
 
-/// The record as it is saved before a post. The pause after that post holds from now on.
-pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> Record {
-    let mut pending = record
-        .pending_refresh
-        .clone()
-        .unwrap_or_else(|| unposted(now));
-    if pending.posts == 0 {
-        pending.since = now;
+/// The post of the record's refresh token that is about to be sent. The pause after that post holds from now on.
+pub(crate) fn attempt(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> RefreshAttempt {
+    let pending = record.pending_refresh.as_ref();
+    let posts = pending.map_or(0, |pending| pending.posts).saturating_add(1);
+    RefreshAttempt {
+        issuer: record.issuer.clone(),
+        generation: record.generation,
+        posts,
+        last: now,
+        not_before: after(now, pause(posts, entropy)),
     }
-    pending.posts = pending.posts.saturating_add(1);
-    pending.last = now;
-    pending.ended = PostEnd::Unknown;
-    pending.not_before = after(now, pause(pending.posts, entropy));
+}
+
+/// The record with that post noted.
+pub(crate) fn marked(record: &Record, attempt: &RefreshAttempt) -> Record {
     let mut marked = record.clone();
-    marked.pending_refresh = Some(pending);
-    marked.state = State::OutcomeUnknown;
+    marked.mark(attempt);
     marked
 }
 

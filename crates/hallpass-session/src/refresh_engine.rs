@@ -149,7 +149,7 @@ impl RefreshEngine {
         let context = Arc::clone(&self.context);
         let span = info_span!(
             "refresh",
-            key = %context.key,
+            key = %context.key.id(),
             after_rejection = matches!(intent, RefreshIntent::Replace(_)),
             proactive = matches!(intent, RefreshIntent::Refresh(_)),
             outcome = field::Empty,

@@ -168,7 +168,7 @@ impl SignInCoordinator {
             self.step_ups().count(wanted, now)?;
         }
         let coordinator = Arc::clone(self);
-        let span = info_span!("sign_in", key = %self.context.key, reason = ?request.reason);
+        let span = info_span!("sign_in", key = %self.context.key.id(), reason = ?request.reason);
         let work = async move {
             let context = &coordinator.context;
             let authorize = async {

@@ -168,7 +168,7 @@ pub(crate) async fn sign_out(
         how,
     };
     let context = &engine.context;
-    let span = tracing::info_span!("sign_out", key = %context.key);
+    let span = tracing::info_span!("sign_out", key = %context.key.id());
     let work = async move {
         // The receiver is gone when the caller was dropped.
         let _ = sender.send(task.run().await);
@@ -335,7 +335,7 @@ pub(crate) async fn revoke_orphan(context: &Context, record: &Record) {
     let (refresh, access) = context.revoke(record, true, grant).await;
     for revocation in [refresh, access] {
         if let Revocation::Failed(error) = revocation {
-            tracing::warn!(%error, key = %context.key, "could not revoke a grant that could not be saved");
+            tracing::warn!(%error, key = %context.key.id(), "could not revoke a grant that could not be saved");
         }
     }
 }

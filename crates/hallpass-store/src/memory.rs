@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     future::ready,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use hallpass_core::{
-    CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    Clock, CredentialKey, CredentialStore, Entropy, Generation, Issuer, Record, StoreFuture,
     record::{RefreshAttempt, document::CredentialDocument},
     store::{
         Guard, Lease, Listing, LockKind, Locked, Saved, StoreDiagnostics, StoreError,
@@ -16,7 +17,7 @@ use hallpass_core::{
     },
 };
 use tokio::{
-    sync::OwnedMutexGuard,
+    sync::{Notify, OwnedMutexGuard},
     time::{self, Instant},
 };
 
@@ -34,6 +35,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Inner {
     documents: Mutex<Documents>,
+    saved: Notify,
     locks: LocalLocks<(CredentialKey, LockKind)>,
 }
 
@@ -151,6 +153,33 @@ impl CredentialStore for MemoryStore {
         })
     }
 
+    fn await_newer<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        than: Option<Generation>,
+        wait: Duration,
+        _: &'a dyn Clock,
+        _: &'a dyn Entropy,
+    ) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(async move {
+            let newer = async {
+                loop {
+                    let mut saved = pin!(self.inner.saved.notified());
+                    // Registered before the read, so that no save in between is missed.
+                    saved.as_mut().enable();
+                    let record = self.read(credential, |document| document.active().cloned());
+                    let is_newer =
+                        |record: &Record| than.is_none_or(|than| record.generation > than);
+                    if let Some(record) = record.filter(is_newer) {
+                        return record;
+                    }
+                    saved.await;
+                }
+            };
+            Ok(time::timeout(wait, newer).await.ok())
+        })
+    }
+
     fn save(
         &self,
         record: &Record,
@@ -170,6 +199,7 @@ impl CredentialStore for MemoryStore {
                 documents.documents.remove(&record.key);
             }
             documents.last_generation = generation;
+            self.inner.saved.notify_waiters();
             saved
         })))
     }

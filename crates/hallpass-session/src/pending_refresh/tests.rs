@@ -26,6 +26,10 @@ fn record() -> Record {
     record
 }
 
+fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> Record {
+    super::marked(record, &attempt(record, now, entropy))
+}
+
 #[test]
 fn pauses_vary_by_a_fifth_from_the_third_post_on() {
     let seconds = |posts, dice| pause(posts, &Dice(dice)).as_secs_f64();

@@ -50,7 +50,7 @@ pub(super) async fn acquire(
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // The user may be waiting for a window to open.
             let holder = holder(context).await;
-            tracing::info!(key = %context.key, ?holder, "waiting for the sign-in of another process");
+            tracing::info!(key = %context.key.id(), ?holder, "waiting for the sign-in of another process");
             let guard = context
                 .store
                 .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT);

@@ -4,23 +4,26 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Grant, Record, State, Timestamp,
-    record::{PendingRefresh, SignInCause},
-    store::Guard,
+    record::{RefreshAttempt, SignInCause},
+    store::{Guard, StoreErrorKind},
 };
 use hallpass_oauth::TokenError;
+use url::Url;
 
 use super::{
+    plan::{self, Decision, Plan, Planned},
     post, record_outcome,
     save::{self, Renewal},
     step,
 };
 use crate::{
     backoff::Paused,
-    error::{RefreshError, SessionError, SignInNeed, SignInRequired, Waiting},
+    circuit_breaker::Permit,
+    error::{SessionError, SignInNeed, SignInRequired},
     pending_refresh,
     refresh_engine::RefreshEngine,
     refresh_outcome::{Failure, RefreshOutcome},
-    refused_refresh::{RefusedRefresh, sign_in_need},
+    refused_refresh::sign_in_need,
     sign_out::revoke_orphan,
     tasks::Critical,
     token::Token,
@@ -38,6 +41,8 @@ pub(super) enum Attempt {
         error: SessionError,
         pause: Option<Duration>,
     },
+    /// Another process holds the lock: the store's error.
+    Held(SessionError),
 }
 
 impl From<SessionError> for Attempt {
@@ -55,53 +60,97 @@ impl From<Paused> for Attempt {
     }
 }
 
-pub(super) async fn attempt(engine: &RefreshEngine, intent: &RefreshIntent) -> Attempt {
+/// One attempt to get the token that `intent` asks for. `seen` is the record as it was read without a lock.
+pub(super) async fn attempt(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+    seen: Option<&Record>,
+) -> Attempt {
     if let Some(paused) = paused(engine) {
         return paused;
     }
-    match try_once(engine, intent).await {
+    match try_once(engine, intent, seen).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
     }
 }
 
-async fn try_once(engine: &RefreshEngine, intent: &RefreshIntent) -> Result<Attempt, SessionError> {
+async fn try_once(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+    seen: Option<&Record>,
+) -> Result<Attempt, SessionError> {
     let context = &engine.context;
-    step("locking");
-    let mut guard = context.lock().await?;
-    step("locked");
-    // Held until an orphaned grant is revoked.
+    let planned = match plan::before_lock(engine, intent, seen).await? {
+        Plan::Ended(attempt) => return Ok(attempt),
+        Plan::Post(planned) => Some(*planned),
+        Plan::Unknown => None,
+    };
+    // Held until an orphaned grant is revoked, and from before the attempt is noted.
     let mut critical = None;
-    let result = under_lock(engine, intent, &mut guard, &mut critical).await;
+    if planned.is_some() {
+        critical = Some(begin_critical(engine)?);
+    }
+    step("locking");
+    let attempt = planned.as_ref().map(|planned| &planned.attempt);
+    let locked = match context.try_lock_and_load(attempt).await {
+        Ok(locked) => locked,
+        Err(error) if error.kind() == StoreErrorKind::Busy => {
+            return Ok(Attempt::Held(SessionError::store(error)));
+        }
+        Err(error) => return Err(SessionError::store(error)),
+    };
+    step("locked");
+    step("read");
+    let mut guard = locked.guard;
+    let result = match (planned, locked.record) {
+        (Some(planned), Some(marked)) if locked.is_marked => {
+            step("marked");
+            post_marked(engine, intent, planned, &marked, &mut guard).await
+        }
+        (planned, loaded) => {
+            let permit = planned.map(|planned| (planned.endpoint().clone(), planned.permit));
+            let loaded = loaded.as_ref();
+            under_lock(engine, intent, loaded, permit, &mut guard, &mut critical).await
+        }
+    };
     context.release(guard).await;
     match result? {
         Renewal::Ended(attempt) => Ok(attempt),
         Renewal::Orphaned(record) => {
-            tracing::warn!(key = %context.key, "the account changed during a refresh; the new grant is revoked");
+            tracing::warn!(key = %context.key.id(), "the account changed during a refresh; the new grant is revoked");
             revoke_orphan(context, &record).await;
             Ok(Attempt::Conflict)
         }
     }
 }
 
+fn begin_critical(engine: &RefreshEngine) -> Result<Critical, SessionError> {
+    let critical = engine.context.tasks.begin_critical();
+    critical.ok_or_else(|| engine.context.closed_error())
+}
+
+/// The attempt where no post was planned, or the store has not noted it: the record that was read under the
+/// lock decides. `held` is a permit for one endpoint.
 async fn under_lock(
     engine: &RefreshEngine,
     intent: &RefreshIntent,
+    loaded: Option<&Record>,
+    held: Option<(Url, Permit)>,
     guard: &mut Guard,
     critical: &mut Option<Critical>,
 ) -> Result<Renewal, SessionError> {
     let context = &engine.context;
-    let loaded = context.load_locked(guard).await?;
-    step("read");
-    if let Some(mut record) = loaded
-        .as_ref()
-        .and_then(|record| pending_refresh::after_clock_was_set_back(record, context.now()))
+    if let Some(mut record) =
+        loaded.and_then(|record| pending_refresh::after_clock_was_set_back(record, context.now()))
     {
         let expected = Some(record.generation);
-        context.save(&mut record, expected, guard).await?;
+        context
+            .save_and_release(&mut record, expected, guard)
+            .await?;
         return Ok(Renewal::Ended(Attempt::Conflict));
     }
-    let (record, grant) = match context.usable(loaded.as_ref()) {
+    let (record, grant) = match context.usable(loaded) {
         Ok(found) => found,
         Err(error) => {
             context.cache.clear();
@@ -111,30 +160,58 @@ async fn under_lock(
     if let Some(ended) = without_post(engine, intent, record, grant, guard).await? {
         return Ok(ended);
     }
-    let sent_at = context.moment();
-    let prepared = post::prepare(engine, record, grant, sent_at.wall)
-        .map_err(|need| context.sign_in_required(need))?;
-
-    let permit = match engine
-        .breakers()
-        .acquire(prepared.endpoint(), &*context.ports.clock)
-        .await
-    {
-        Ok(permit) => permit,
-        Err(remaining) => {
-            record_outcome("endpoint paused");
-            let waiting = waiting(engine, Waiting::AfterLostAnswers, remaining);
-            return Ok(Renewal::Ended(waiting));
-        }
+    let now = context.now();
+    let prepared =
+        post::prepare(engine, record, grant, now).map_err(|need| context.sign_in_required(need))?;
+    let held = held.filter(|(endpoint, _)| endpoint == prepared.endpoint());
+    let permit = match held {
+        Some((_, permit)) => permit,
+        None => match plan::permit(engine, prepared.endpoint()).await {
+            Ok(permit) => permit,
+            Err(waiting) => return Ok(Renewal::Ended(waiting)),
+        },
     };
-
-    *critical = context.tasks.begin_critical();
     if critical.is_none() {
-        return Err(context.closed_error());
+        *critical = Some(begin_critical(engine)?);
     }
-    let Some(marked) = mark(engine, record, sent_at.wall, guard).await? else {
+    let sent_at = context.moment();
+    let attempt = pending_refresh::attempt(record, sent_at.wall, &*context.ports.entropy);
+    let Some(marked) = mark(engine, record, &attempt, guard).await? else {
         return Ok(Renewal::Ended(Attempt::Conflict));
     };
+    let planned = Planned {
+        before: record,
+        prepared,
+        permit,
+        attempt,
+        sent_at,
+    };
+    post_marked(engine, intent, planned, &marked, guard).await
+}
+
+/// Reserves the space for the answer, posts, and saves what the outcome changes. `marked` is the record with the
+/// planned attempt.
+async fn post_marked(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+    planned: Planned<'_>,
+    marked: &Record,
+    guard: &mut Guard,
+) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
+    let Planned {
+        before,
+        prepared,
+        permit,
+        sent_at,
+        ..
+    } = planned;
+    if let Err(error) = reserve(engine, guard).await {
+        let unmarked = pending_refresh::unmarked(marked, before.pending_refresh.clone());
+        keep(engine, unmarked, guard).await;
+        return Err(error);
+    }
+    step("reserved");
     let result = post::post(engine, prepared).await;
     step("answered");
     record_outcome(result.as_str());
@@ -147,8 +224,8 @@ async fn under_lock(
         _ => drop(permit),
     }
     let posted = Posted {
-        before: record,
-        marked: &marked,
+        before,
+        marked,
         sent_at: sent_at.wall_as_of(context.moment()),
     };
     after_post(engine, intent, &posted, result, guard).await
@@ -163,78 +240,40 @@ async fn without_post(
     guard: &mut Guard,
 ) -> Result<Option<Renewal>, SessionError> {
     let context = &engine.context;
-    let now = context.moment();
-    let token = context.token(record, grant, None)?;
-    if intent.accepts(&token) && token.is_fresh(now) {
-        record_outcome("adopted");
-        return context.publish(record, None).map(done).map(Some);
-    }
-    let is_sufficient = (intent.accepts_old() || intent.accepts(&token)) && token.is_alive(now);
-    if intent.accepts_old() && token.is_alive(now) {
-        // It is used if the refresh returns no newer one.
-        context.publish(record, None)?;
-    }
-    let asks = context.backoff.retries_refused();
-    let pause = record.pending_refresh.as_ref().and_then(|pending| {
-        let is_early = pending_refresh::is_retried_early(pending, &context.settings, asks);
-        let remaining = pending_refresh::remaining(pending, is_early, now.wall)?;
-        Some(Pause {
-            pending,
-            remaining,
-            is_early,
-        })
-    });
-    let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
-    if is_sufficient && (reached_max_posts || pause.is_some()) {
-        return context.publish(record, None).map(done).map(Some);
-    }
-    if reached_max_posts {
-        record_outcome("max posts reached");
-        let cause = SignInCause::RefreshOutcomeUnknown;
-        let ended = give_up(engine, record, cause, None, guard).await?;
-        return Ok(Some(ended));
-    }
-    if let Some(pause) = pause {
-        record_outcome("not due yet");
-        return Ok(Some(Renewal::Ended(not_due(engine, record, &pause))));
-    }
-    Ok(None)
+    Ok(match plan::decide(engine, intent, record, grant)? {
+        Decision::Use => Some(done(context.publish(record, None)?)),
+        Decision::GiveUp => {
+            record_outcome("max posts reached");
+            let cause = SignInCause::RefreshOutcomeUnknown;
+            Some(give_up(engine, record, cause, None, guard).await?)
+        }
+        Decision::Wait(attempt) => Some(Renewal::Ended(attempt)),
+        Decision::Post { is_alive } => {
+            if is_alive {
+                // It is used if the refresh returns no newer one.
+                context.publish(record, None)?;
+            }
+            None
+        }
+    })
 }
 
-/// The pause before the next post.
-struct Pause<'a> {
-    pending: &'a PendingRefresh,
-    remaining: Duration,
-    /// Whether it is shorter than the saved one, since the call is to refresh now.
-    is_early: bool,
-}
-
-/// Saves the record with a mark that the refresh token is posted now, and reserves the space for the
-/// answer. `None` if another process has saved the record meanwhile.
+/// Saves the record with the attempt noted. The mark is saved before the request is sent, and there is space for
+/// it. `None` if another process has saved the record meanwhile.
 async fn mark(
     engine: &RefreshEngine,
     record: &Record,
-    now: Timestamp,
+    attempt: &RefreshAttempt,
     guard: &mut Guard,
 ) -> Result<Option<Record>, SessionError> {
-    let context = &engine.context;
-    // The mark is saved before the request is sent, and there is space for it and for the answer.
     reserve(engine, guard).await?;
-    let mut marked = pending_refresh::marked(record, now, &*context.ports.entropy);
-    if !context
-        .save(&mut marked, Some(record.generation), guard)
-        .await?
-    {
-        return Ok(None);
+    let mut marked = pending_refresh::marked(record, attempt);
+    let expected = Some(record.generation);
+    let is_saved = engine.context.save(&mut marked, expected, guard).await?;
+    if is_saved {
+        step("marked");
     }
-    step("marked");
-    if let Err(error) = reserve(engine, guard).await {
-        let unmarked = pending_refresh::unmarked(&marked, record.pending_refresh.clone());
-        keep(engine, unmarked, guard).await;
-        return Err(error);
-    }
-    step("reserved");
-    Ok(Some(marked))
+    Ok(is_saved.then_some(marked))
 }
 
 /// A refresh token that was posted.
@@ -349,34 +388,6 @@ fn done(token: Token) -> Renewal {
     Renewal::Ended(Attempt::Done(token))
 }
 
-/// Why the refresh token is not posted yet.
-fn not_due(engine: &RefreshEngine, record: &Record, pause: &Pause<'_>) -> Attempt {
-    let remaining = pause.remaining;
-    let Some(refused) = RefusedRefresh::from_record(record) else {
-        return waiting(engine, Waiting::AfterPost(pause.pending.ended), remaining);
-    };
-    let error = refused.shared_error();
-    let error = if let Some(need) = refused.need() {
-        refused_error(engine, need.clone(), error)
-    } else {
-        let error = RefreshError::answer(&engine.context.key, Arc::clone(error));
-        SessionError::Refresh(error.with_retry_after(remaining))
-    };
-    Attempt::Failed {
-        error,
-        pause: pause.is_early.then_some(remaining),
-    }
-}
-
-/// No request was sent; the same may succeed after `remaining`.
-fn waiting(engine: &RefreshEngine, reason: Waiting, remaining: Duration) -> Attempt {
-    let error = RefreshError::waiting(&engine.context.key, reason).with_retry_after(remaining);
-    Attempt::Failed {
-        error: SessionError::Refresh(error),
-        pause: Some(remaining),
-    }
-}
-
 /// Ends the grant: the refresh token is dropped, the registration is kept.
 async fn give_up(
     engine: &RefreshEngine,
@@ -393,7 +404,7 @@ async fn give_up(
         grant.refresh_token = None;
     }
     if !context
-        .save(&mut ended, Some(record.generation), guard)
+        .save_and_release(&mut ended, Some(record.generation), guard)
         .await?
     {
         return Ok(Renewal::Ended(Attempt::Conflict));
@@ -406,12 +417,12 @@ async fn give_up(
     Err(SessionError::SignInRequired(needed))
 }
 
-/// Saves the record after a failed post. When that fails, the record stays marked, which is safe.
+/// Saves the record after a failed post, which releases the lock. When that fails, the record stays marked, which is safe.
 async fn keep(engine: &RefreshEngine, mut record: Record, guard: &mut Guard) {
     let expected = record.generation;
     match engine
         .context
-        .save(&mut record, Some(expected), guard)
+        .save_and_release(&mut record, Some(expected), guard)
         .await
     {
         Ok(true) => {}
@@ -424,7 +435,7 @@ async fn keep(engine: &RefreshEngine, mut record: Record, guard: &mut Guard) {
 
 /// The error for a refused refresh that a sign-in mends. The grant is kept, since the server may accept
 /// its refresh token later.
-fn refused_error(
+pub(super) fn refused_error(
     engine: &RefreshEngine,
     need: SignInNeed,
     error: &Arc<TokenError>,

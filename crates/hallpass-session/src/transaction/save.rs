@@ -34,7 +34,7 @@ pub(super) enum Renewal {
     Orphaned(Box<Record>),
 }
 
-/// Saves the new grant, then publishes its token.
+/// Saves the new grant, which releases the lock, then publishes its token.
 pub(super) async fn renewed(
     engine: &RefreshEngine,
     intent: &RefreshIntent,
@@ -65,9 +65,12 @@ pub(super) async fn renewed(
     context.backoff.reset();
     let obtained =
         matches!(intent, RefreshIntent::Replace(_)).then(|| context.ports.clock.monotonic());
-    let token = context.publish(&record, obtained)?;
+    let token = context.publish_if(&record, obtained, |_| true)?;
     step("published");
-    Ok(Renewal::Ended(Attempt::Done(token)))
+    // A sign-out or a sign-in of this process has come after the save.
+    Ok(Renewal::Ended(
+        token.map_or(Attempt::Conflict, Attempt::Done),
+    ))
 }
 
 /// Settles the unsaved grant, also when the task is dropped.
@@ -108,7 +111,7 @@ async fn until_saved(
             Err(error) => error,
         };
         if failures == MAX_SILENT_FAILURES {
-            tracing::warn!(%error, key = %context.key, "could not save a new grant; retrying");
+            tracing::warn!(%error, key = %context.key.id(), "could not save a new grant; retrying");
         }
         if failures >= MAX_SILENT_FAILURES {
             engine.unsaved_grant.set_error(error.clone());
@@ -166,7 +169,10 @@ async fn save(
     guard: &mut Guard,
 ) -> Result<SaveResult, SessionError> {
     let context = &engine.context;
-    if context.save(record, Some(expected), guard).await? {
+    if context
+        .save_and_release(record, Some(expected), guard)
+        .await?
+    {
         return Ok(SaveResult::Saved);
     }
     let found = context

@@ -30,6 +30,7 @@ mod sign_in_lock;
 mod sign_out;
 mod single_flight;
 mod step_up;
+mod store_steps;
 mod token_client;
 mod unauthorized;
 mod unsaved_grant;

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    BoxFuture, Clock, CredentialKey, CredentialStore, Entropy, Generation, Issuer, Record,
+    StoreFuture,
     record::document::CredentialDocument,
     store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError},
 };
@@ -75,6 +76,31 @@ impl CredentialStore for FileStore {
                 locks,
             };
             Ok(Guard::new(credential.clone(), kind, lease))
+        })
+    }
+
+    fn await_newer<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        than: Option<Generation>,
+        wait: Duration,
+        _: &'a dyn Clock,
+        _: &'a dyn Entropy,
+    ) -> StoreFuture<'a, Option<Record>> {
+        // Files are read much faster than a database, and in the pauses of the locks.
+        Box::pin(async move {
+            let deadline = lock::deadline(wait);
+            let mut pauses = lock::Pauses::default();
+            loop {
+                let record = self
+                    .read(credential, |document| document.active().cloned())
+                    .await?;
+                let newer =
+                    record.filter(|record| than.is_none_or(|than| record.generation > than));
+                if newer.is_some() || !pauses.sleep(deadline).await {
+                    return Ok(newer);
+                }
+            }
         })
     }
 

@@ -72,7 +72,7 @@ pub(crate) async fn acquire(
     deadline: Option<Instant>,
 ) -> Result<File, StoreError> {
     let begun = Instant::now();
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     let mut logged = false;
     let mut file = None;
     loop {
@@ -89,17 +89,32 @@ pub(crate) async fn acquire(
             return Ok(again);
         }
         file = Some(again);
-        let now = Instant::now();
-        let left = deadline.map_or(MAX_PAUSE, |end| end.saturating_duration_since(now));
-        if left.is_zero() {
-            return Err(busy(&path));
-        }
-        if !logged && now.duration_since(begun) > LOG_AFTER {
+        if !logged && begun.elapsed() > LOG_AFTER {
             logged = true;
             tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
         }
-        time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(MAX_PAUSE);
+        if !pauses.sleep(deadline).await {
+            return Err(busy(&path));
+        }
+    }
+}
+
+/// The pauses of a wait for another process.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Duration);
+
+impl Pauses {
+    /// Sleeps until it is worth another look. `false`: the deadline has passed.
+    pub(crate) async fn sleep(&mut self, deadline: Option<Instant>) -> bool {
+        let left = deadline.map_or(MAX_PAUSE, |end| {
+            end.saturating_duration_since(Instant::now())
+        });
+        if left.is_zero() {
+            return false;
+        }
+        self.0 = (self.0 * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
+        time::sleep(self.0.min(left)).await;
+        true
     }
 }
 
