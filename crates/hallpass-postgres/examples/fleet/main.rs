@@ -20,6 +20,7 @@ mod outage;
 mod pause;
 mod replica;
 mod rounds;
+#[expect(dead_code, reason = "the tests need more of the server")]
 #[path = "../../tests/it/server.rs"]
 mod server;
 mod steps;
