@@ -200,7 +200,7 @@ fn refusal(doing: &str, response: &Response<Bytes>, shows_words: bool) -> KeyErr
     let error = KeyError::new(kind, format!("{doing} was refused with {status}"))
         .with_remedy(remedy)
         .with_hint(hint);
-    let secrets = RequestSecrets::of_response(response.extensions());
+    let secrets = RequestSecrets::from_extensions(response.extensions());
     match ServerWords::in_body(response.body(), secrets).filter(|_| shows_words) {
         Some(words) => error.with_source(words),
         None => error,

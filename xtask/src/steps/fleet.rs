@@ -1,27 +1,64 @@
-//! The store of a fleet against a real PostgreSQL, direct and through `PgBouncer`. The tests start both themselves.
+//! The store of a fleet against a real PostgreSQL, direct and through `PgBouncer`, and replicas on it.
 //!
-//! They are tests of `hallpass-postgres`, which `test` runs as well; where PostgreSQL is missing it skips them. Here that
-//! is a failure.
+//! The tests of `hallpass-postgres` start both servers themselves. `test` runs them as well; where PostgreSQL is missing
+//! it skips them, which is a failure here. The replicas are processes: the example `fleet` has the servers in its own
+//! process, and starts itself again for each of them.
 
-use crate::{report::Failure, shell::apt_install, workspace::Workspace};
+use crate::{
+    report::{Failure, line, now},
+    shell::{Shell, apt_install},
+    workspace::Workspace,
+};
 
 const PACKAGES: [&str; 2] = ["postgresql", "pgbouncer"];
 
 /// What a test writes that did not run.
 const SKIPPED: &str = "SKIPPED:";
 
+const TESTS: &str = "tests";
+const MODES: &[&str] = &["rounds", "steps", "kills", "restart", "pause", "clocks"];
+const LONG: &str = "--long";
+
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    let mut wanted = arguments.iter().filter(|word| *word != LONG).peekable();
+    let is_all = wanted.peek().is_none();
+    let wanted: Vec<_> = wanted.collect();
+    let is_wanted = |name: &str| is_all || wanted.iter().any(|word| *word == name);
+    if is_wanted(TESTS) {
+        tests(workspace)?;
+    }
+    let modes = MODES.iter().filter(|mode| is_wanted(mode));
+    let build = [
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "hallpass-postgres",
+    ];
+    let build = workspace.cargo().args(build).args(["--example", "fleet"]);
+    build.run()?;
+    let fleet = workspace.binary("debug/examples", "fleet");
+    let long = arguments.iter().any(|word| word == LONG).then_some("long");
+    for mode in modes {
+        let began = now();
+        let check = Shell::new(&fleet).args([*mode]).args(long);
+        let again = format!("cargo xtask fleet {mode}, which shows the same again");
+        check.run().map_err(|failure| failure.fix(again))?;
+        let took = began.elapsed().as_secs_f32();
+        line(&format!("{mode}: ok, {took:.1} s"));
+    }
+    Ok(())
+}
+
+/// The tests, once what is missing is installed.
+fn tests(workspace: &Workspace) -> Result<(), Failure> {
     let test = || {
-        let test = [
-            "test",
-            "--locked",
-            "--package",
-            "hallpass-postgres",
-            "--test",
-            "it",
-            "--",
-        ];
-        workspace.cargo().args(test).args(arguments).complete()
+        let test = ["test", "--locked", "--package", "hallpass-postgres"];
+        workspace
+            .cargo()
+            .args(test)
+            .args(["--test", "it"])
+            .complete()
     };
     let mut completed = test()?;
     if completed.stderr.contains(SKIPPED) {
@@ -34,8 +71,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     }
     let fix = "cargo test -p hallpass-postgres NAME, for the one that failed";
     let shown = completed.success().map_err(|failure| failure.fix(fix))?;
-    for line in shown.lines().filter(|line| line.starts_with("test result")) {
-        println!("{line}");
+    for result in shown.lines().filter(|line| line.starts_with("test result")) {
+        line(result);
     }
     Ok(())
 }
