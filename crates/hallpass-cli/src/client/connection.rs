@@ -24,6 +24,10 @@ use crate::{
     tool_names::ToolNames,
 };
 
+/// How many pages and entries of a list are read.
+const MAX_PAGES: usize = 500;
+const MAX_ITEMS: usize = 20_000;
+
 /// How long the last lines of the server's log may take after the answer.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -131,7 +135,7 @@ impl<'a> Connection<'a> {
         answer.map_err(|error| self.failed(error))
     }
 
-    /// All pages of a list.
+    /// All pages of a list. One that does not end, or that has more than a user can look at, is an error.
     pub(crate) async fn all<T>(
         &self,
         what: &str,
@@ -146,10 +150,8 @@ impl<'a> Connection<'a> {
             let Some(cursor) = next else {
                 return Ok(all);
             };
-            if !seen.insert(cursor.clone()) {
-                let failed = CommandError::new("the server repeats the same page of the list");
-                return Err(failed.code(Code::Refused));
-            }
+            check_next_page(&mut seen, cursor.clone(), all.len())
+                .map_err(|what| CommandError::new(what).code(Code::Refused))?;
             request = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
         }
     }
@@ -222,5 +224,46 @@ impl<'a> Connection<'a> {
                 tracing::debug!(%error, "the server does not take a level for its log");
             }
         }
+    }
+}
+
+/// Whether another page is asked for, after the pages in `seen` with so many entries.
+fn check_next_page(
+    seen: &mut BTreeSet<String>,
+    cursor: String,
+    entries: usize,
+) -> Result<(), String> {
+    if !seen.insert(cursor) {
+        return Err("the server repeats the same page of the list".to_owned());
+    }
+    if seen.len() >= MAX_PAGES || entries > MAX_ITEMS {
+        return Err(format!(
+            "the server's list does not end: there is more after {} pages with {entries} entries",
+            seen.len()
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_without_an_end_is_an_error() {
+        let mut seen = BTreeSet::new();
+        let pages = (0..)
+            .find(|page: &usize| check_next_page(&mut seen, page.to_string(), page * 2).is_err());
+        assert_eq!(pages, Some(MAX_PAGES - 1));
+        let first = |entries| check_next_page(&mut BTreeSet::new(), "a".to_owned(), entries);
+        assert_eq!(first(MAX_ITEMS), Ok(()));
+        assert!(first(MAX_ITEMS + 1).is_err());
+    }
+
+    #[test]
+    fn page_that_comes_again_is_an_error() {
+        let mut seen = BTreeSet::new();
+        assert_eq!(check_next_page(&mut seen, "a".to_owned(), 1), Ok(()));
+        assert!(check_next_page(&mut seen, "a".to_owned(), 2).is_err());
     }
 }

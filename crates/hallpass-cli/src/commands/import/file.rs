@@ -1,7 +1,11 @@
 //! Another program's file: read, never written. An error names a place and shows nothing of the text,
 //! which may hold secrets.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use jsonc_parser::ParseOptions;
 use serde_json::{Map, Value};
@@ -28,11 +32,18 @@ pub(super) fn read(path: &Path) -> Result<Option<Value>, String> {
 }
 
 fn text(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_BYTES {
-        let what = "it is longer than any configuration";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    let invalid = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    // A pipe waits for its writer, and a device may have no end: a link in a project can name either.
+    if !fs::metadata(path)?.is_file() {
+        return invalid("it is not a file");
     }
-    let text = fs::read_to_string(path)?;
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return invalid("it is longer than any configuration");
+    }
     // What Windows editors put first.
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }

@@ -39,3 +39,13 @@ fn toml_values_become_json() {
     let expected = json!({"a": {"b": {"c": "d", "e": ["f", true], "g": {"h-i": 7}}}});
     assert_eq!(toml(text), Ok(expected));
 }
+
+#[cfg(unix)]
+#[test]
+fn device_behind_a_link_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mcp.json");
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    let error = read(&path).unwrap_err();
+    assert!(error.contains("it is not a file"), "{error}");
+}
