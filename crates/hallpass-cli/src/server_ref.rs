@@ -242,10 +242,15 @@ impl ServerRef {
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
         if at_the_server && !is_advised {
-            let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
-            return failed.hint(self.with_notes(advice, &self.given));
+            return failed.hint(self.describe_doctor());
         }
         failed
+    }
+
+    /// The line that looks closer, as advice.
+    pub(crate) fn describe_doctor(&self) -> String {
+        let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
+        self.with_notes(advice, &self.given)
     }
 }
 

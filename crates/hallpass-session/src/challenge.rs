@@ -74,6 +74,7 @@ impl SessionInner {
         let request = OwnedSignInRequest {
             reason,
             challenges: challenges.to_vec(),
+            unexpected_status: None,
             scopes: Scopes::none(),
             issuer,
             step_up: None,
@@ -132,6 +133,7 @@ impl SessionInner {
         let request = OwnedSignInRequest {
             reason: SignInReason::StepUp,
             challenges: challenges.to_vec(),
+            unexpected_status: None,
             scopes: requested.union(&wanted),
             issuer: None,
             step_up: Some(wanted.clone()),

@@ -16,6 +16,7 @@ use crate::{
     program::Program,
     saved_options::{FailedLogin, RefusedClient},
     server_options::Server,
+    server_ref::ServerRef,
     setup::{self, Options, Setup, User},
     store,
     terminal::Terminal,
@@ -78,6 +79,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     let url = &login.server.url;
     let key = setup::key(program, url, login.server.account.as_deref())?;
     let open_sign_in = OpenSignIn::new(&key, &store::folder(program)?);
+    let server_ref = ServerRef::new(&key, program).keeping(&login.server.options);
     let user = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
@@ -85,7 +87,8 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             !login.no_browser,
         )
         .asking_for_code(login.device)
-        .with_open_sign_in(open_sign_in);
+        .with_open_sign_in(open_sign_in)
+        .with_doctor(server_ref.describe_doctor());
         User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),
