@@ -400,3 +400,25 @@ async fn secret_in_the_place_of_a_variable_is_not_shown() {
     let said = "`--client-secret-env` takes the name of an environment variable";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn changed_setting_is_named_by_the_command_that_needs_a_sign_in() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let issuer = McpServer::start(McpServerOptions::default()).await.unwrap();
+    for (option, value, setting) in [
+        ("--client-id", "x", "client"),
+        ("--scope", "x", "scopes"),
+        ("--resource", "none", "resource"),
+        ("--issuer", &issuer.url(), "issuer"),
+    ] {
+        let tools = ["tools", &url, option, value];
+        let ended = fixture.run(&tools).await.expect(3);
+        let words = format!("the setting `{setting}` has changed since the last sign-in");
+        assert!(ended.stderr.contains(&words), "{option}: {}", ended.stderr);
+        let hint = format!("\n  hint: hallpass login {url} {option} {value}\n");
+        assert!(ended.stderr.contains(&hint), "{option}: {}", ended.stderr);
+    }
+    fixture.run(&["tools", &url]).await.expect(0);
+}
