@@ -422,3 +422,45 @@ async fn changed_setting_is_named_by_the_command_that_needs_a_sign_in() {
     }
     fixture.run(&["tools", &url]).await.expect(0);
 }
+
+#[tokio::test]
+async fn empty_variable_is_said_to_be_empty() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    for command in [
+        &["tools", &url, "--token-env", "EMPTY"][..],
+        &["tools", &url, "--header", "X-Key: ${EMPTY}"],
+        &[
+            "tools",
+            &url,
+            "--client-id",
+            "x",
+            "--client-secret-env",
+            "EMPTY",
+        ],
+        &[
+            "store",
+            "move",
+            "passphrase",
+            "--with-passphrase-env",
+            "EMPTY",
+        ],
+    ] {
+        let mut command = fixture.command(command);
+        let child = command.env("EMPTY", "").spawn().unwrap();
+        let ended = fixture.wait(child).await.expect(2);
+        let words = "the environment variable `EMPTY` is empty";
+        assert!(
+            ended.stderr.contains(words),
+            "{command:?}: {}",
+            ended.stderr
+        );
+        let words = "the environment variable `EMPTY` is not set";
+        assert!(
+            !ended.stderr.contains(words),
+            "{command:?}: {}",
+            ended.stderr
+        );
+    }
+}
