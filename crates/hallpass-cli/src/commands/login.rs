@@ -125,7 +125,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             return Ok(());
         }
         Err(failed) => {
-            let refused = refused_client(&failed, &setup);
+            let refused = refused_client(&failed, &setup, program);
             let failed = match &refused {
                 Some(refused) => without_refused_methods(failed, refused),
                 None => failed,
@@ -209,10 +209,14 @@ fn without_refused_methods(failed: CommandError, refused: &RefusedClient) -> Com
 
 /// The token endpoint's refusal of the client, if that is why a login failed. Of the same client the methods
 /// that were refused before are kept.
-fn refused_client(failed: &CommandError, setup: &Setup) -> Option<RefusedClient> {
+fn refused_client(
+    failed: &CommandError,
+    setup: &Setup,
+    program: &Program,
+) -> Option<RefusedClient> {
     let (status, error) = failed.refusal_of_client()?;
     let client = RefusedClient::client_of(&setup.options);
-    let before = setup.remembered.failed_login().unwrap_or_default();
+    let before = setup.remembered.failed_login(program).unwrap_or_default();
     let before = before.refused_client.filter(|it| it.client == client);
     let mut auth_methods = before.map(|it| it.auth_methods).unwrap_or_default();
     if let Some(method) = setup.options.token_endpoint_auth_method {
