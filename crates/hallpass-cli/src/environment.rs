@@ -121,7 +121,7 @@ impl Environment {
             } else {
                 "an environment variable (not shown: it may be a secret)".to_owned()
             };
-            let failed = CommandError::usage(format!("{shown} is not set"));
+            let failed = CommandError::usage(self.describe_absence(&shown, name));
             failed.hint("the options of this server name it")
         })
     }
@@ -129,10 +129,20 @@ impl Environment {
     /// The secret in the variable that `option` names.
     pub(crate) fn secret_of(&self, option: &str, name: &str) -> Result<&str, CommandError> {
         self.get(name).ok_or_else(|| {
-            let what = format!("{} is not set", self.describe_variable(option, name));
+            let what = self.describe_absence(&self.describe_variable(option, name), name);
             let hint = format!("`{option}` takes the name of a variable that holds the secret");
             CommandError::usage(what).hint(hint)
         })
+    }
+
+    /// Why the variable `name`, which is shown as `shown`, has no value.
+    pub(crate) fn describe_absence(&self, shown: &str, name: &str) -> String {
+        let why = if self.is_variable(name) {
+            "is empty"
+        } else {
+            "is not set"
+        };
+        format!("{shown} {why}")
     }
 
     /// A variable that `option` names, in a sentence. Without a variable of that name it is not shown: it may

@@ -123,7 +123,8 @@ impl Passphrases {
         }
         let name = self.named.variable.as_ref()?;
         let Some(text) = self.environment.get(name) else {
-            let what = format!("{} is not set", self.describe_variable(name));
+            let shown = self.describe_variable(name);
+            let what = self.environment.describe_absence(&shown, name);
             return Some(Err(KeyError::new(KeyErrorKind::Unusable, what)));
         };
         Some(Ok(Passphrase::new(text)))

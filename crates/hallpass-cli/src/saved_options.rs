@@ -26,7 +26,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     exit::CommandError,
     option_words,
+    program::Program,
     server_options::{ServerOptions, credential_key},
+    server_ref::ServerRef,
     tool_names::ToolNames,
     trusted,
 };
@@ -110,38 +112,58 @@ impl SavedOptions {
     }
 
     /// The remembered options; the default where there are none.
-    pub(crate) fn load(&self) -> Result<ServerOptions, CommandError> {
+    pub(crate) fn load(&self, program: &Program) -> Result<ServerOptions, CommandError> {
+        self.read_options()?.map_err(|error| {
+            let login = ServerRef::new(&self.key, program).line("login");
+            damaged("the saved options", &self.path, error).hint(format!(
+                "`{login} --reset-options` discards them; give the options that the server needs again"
+            ))
+        })
+    }
+
+    /// The same, and the default also where they can't be read.
+    pub(crate) fn load_or_default(&self) -> ServerOptions {
+        let options = self.read_options();
+        options.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    fn read_options(&self) -> Result<serde_json::Result<ServerOptions>, CommandError> {
         self.read_from(&self.path, |file| {
             serde_json::from_value(Value::Object(file))
         })
     }
 
     /// The last login, if that failed; the default where it did not.
-    pub(crate) fn failed_login(&self) -> Result<FailedLogin, CommandError> {
-        self.read_from(&self.failed_login, |mut file| {
+    pub(crate) fn failed_login(&self, program: &Program) -> Result<FailedLogin, CommandError> {
+        let read = self.read_from(&self.failed_login, |mut file| {
             let refused = file.remove(REFUSED_CLIENT);
             Ok(FailedLogin {
                 options: serde_json::from_value(Value::Object(file))?,
                 refused_client: refused.map(serde_json::from_value).transpose()?,
             })
+        });
+        read?.map_err(|error| {
+            let login = ServerRef::new(&self.key, program).line("login");
+            damaged("the options of the failed login", &self.failed_login, error)
+                .hint(format!("`{login}` replaces them"))
         })
     }
 
-    /// What a file says, without its owner; the default where there is no file.
+    /// What a file says, without its owner; the default where there is no file. The inner error is that of a
+    /// damaged file.
     fn read_from<T: Default>(
         &self,
         path: &Path,
         parse: impl FnOnce(Map<String, Value>) -> serde_json::Result<T>,
-    ) -> Result<T, CommandError> {
+    ) -> Result<serde_json::Result<T>, CommandError> {
         let Some(bytes) = read(&self.store, path)? else {
-            return Ok(T::default());
+            return Ok(Ok(T::default()));
         };
-        let read = || {
-            let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
+        let file = serde_json::from_slice::<Map<String, Value>>(&bytes);
+        Ok(file.and_then(|mut file| {
             file.remove(OWNER);
             parse(file)
-        };
-        read().map_err(|error| failed(path, error))
+        }))
     }
 
     /// Replaces them, as a whole or not at all.
@@ -197,6 +219,11 @@ fn remove(path: &Path) -> Result<(), CommandError> {
 
 fn failed(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> CommandError {
     CommandError::new(source).hint(hint(path))
+}
+
+/// The error of a file that Hallpass did not write so.
+fn damaged(what: &str, path: &Path, error: serde_json::Error) -> CommandError {
+    CommandError::new(format!("{what} in {} are damaged", path.display())).context(error)
 }
 
 /// Reads a file of options, which are held to the store's rule: they say what runs and where tokens go, and

@@ -192,6 +192,12 @@ impl ServerRef {
             ),
             Hint::LeaveOutTokenSource => return self.without_token_source(),
             Hint::ResetStore => return describe_reset(&self.store_options),
+            Hint::ForgetCredentials => {
+                let forget = self.line_with("store forget", &OptionWords::default(), "");
+                return format!(
+                    "else `{forget}` moves it out of the way and forgets the saved options; then sign in again"
+                );
+            }
             Hint::Refresh => self.line_with("doctor", &self.given, " --refresh"),
             Hint::Url { url } => self.line_for(&text::quoted(url), "doctor", &self.given, ""),
             other => return setting_options::describe(other),
@@ -242,10 +248,15 @@ impl ServerRef {
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
         if at_the_server && !is_advised {
-            let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
-            return failed.hint(self.with_notes(advice, &self.given));
+            return failed.hint(self.describe_doctor());
         }
         failed
+    }
+
+    /// The line that looks closer, as advice.
+    pub(crate) fn describe_doctor(&self) -> String {
+        let advice = format!("`{}` diagnoses it step by step", self.line("doctor"));
+        self.with_notes(advice, &self.given)
     }
 }
 
@@ -253,7 +264,7 @@ impl ServerRef {
 /// they count.
 fn saves_token_source(key: &CredentialKey, program: &Program) -> bool {
     let saved = store::folder(program)
-        .and_then(|folder| SavedOptions::new(key, &folder).load())
+        .map(|folder| SavedOptions::new(key, &folder).load_or_default())
         .unwrap_or_default();
     saved.have_token_source()
 }

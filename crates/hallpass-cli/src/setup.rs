@@ -164,7 +164,9 @@ fn to_remember(
 ) -> Result<ServerOptions, CommandError> {
     let given = given(server)?;
     let all = match options {
-        Options::Saved => given.over(&remembered.load()?).map_err(CommandError::new)?,
+        Options::Saved => given
+            .over(&remembered.load(program)?)
+            .map_err(CommandError::new)?,
         Options::Given => given,
         Options::None => return Ok(ServerOptions::default()),
     };
@@ -198,7 +200,7 @@ pub(crate) fn options_of(
 ) -> Result<ServerOptions, CommandError> {
     let remembered = SavedOptions::new(key, &store::folder(program)?);
     configured(program, key)?
-        .over(&remembered.load()?)
+        .over(&remembered.load(program)?)
         .map_err(CommandError::new)
 }
 

@@ -20,7 +20,7 @@ use hallpass::store::{
 };
 use hallpass_keyring::Keyring;
 
-pub(crate) use self::inventory::Inventory;
+pub(crate) use self::inventory::{Inventory, in_a_line, with_hints};
 use crate::{
     exit::CommandError, global_options::KeyStore, passphrase::Passphrases, program::Program,
 };

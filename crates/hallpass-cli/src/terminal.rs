@@ -42,6 +42,8 @@ pub(crate) struct Terminal {
     /// Whether the user is done, so that a browser that ends matters no more.
     is_over: Arc<AtomicBool>,
     open_sign_in: Option<OpenSignIn>,
+    /// The advice to diagnose the server.
+    doctor: Option<String>,
 }
 
 /// How soon a process looks again for what the one that asks the user notes.
@@ -87,6 +89,7 @@ impl Terminal {
             typed: InputLines::new(environment),
             is_over: Arc::default(),
             open_sign_in: None,
+            doctor: None,
         }
     }
 
@@ -99,6 +102,12 @@ impl Terminal {
     /// The same, whose sign-in other processes of the user find there.
     pub(crate) fn with_open_sign_in(mut self, open_sign_in: OpenSignIn) -> Self {
         self.open_sign_in = Some(open_sign_in);
+        self
+    }
+
+    /// The same, which advises to diagnose a server that answers a status that is not expected.
+    pub(crate) fn with_doctor(mut self, doctor: String) -> Self {
+        self.doctor = Some(doctor);
         self
     }
 
@@ -267,7 +276,11 @@ impl Interaction for Terminal {
             LoginEvent::Warning(warning) => {
                 let option = warning.hint().as_ref().map(setting_options::describe);
                 let option = option.map_or_else(String::new, |option| format!(" ({option})"));
-                self.output.status(&format!("note: {warning}{option}"));
+                let is_status = matches!(warning, LoginWarning::UnexpectedStatus { .. });
+                let doctor = self.doctor.as_ref().filter(|_| is_status);
+                let doctor = doctor.map_or_else(String::new, |it| format!("\n  hint: {it}"));
+                self.output
+                    .status(&format!("note: {warning}{option}{doctor}"));
             }
             _ => {}
         }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use http::StatusCode;
+
 use crate::{
     BoxError, BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy,
     Scopes, ServerMetadata, ServerSettings, StoreFuture,
@@ -52,6 +54,9 @@ pub struct SignIn<'a> {
     pub reason: SignInReason,
     /// What the server said when it refused a request. Empty when nothing was asked yet.
     pub challenges: &'a [Challenge],
+    /// What the server answered to a request without a token, where that is neither an answer of MCP nor a
+    /// request to sign in.
+    pub unexpected_status: Option<StatusCode>,
     /// Scopes that the new grant must ask for besides those it would ask for anyway: for a step-up
     /// the union of what was requested before and what is challenged now.
     pub scopes: &'a Scopes,
@@ -75,6 +80,7 @@ impl<'a> SignIn<'a> {
             settings,
             reason,
             challenges: &[],
+            unexpected_status: None,
             scopes,
             previous: None,
             keep,

@@ -75,6 +75,8 @@ pub enum Hint {
     /// Move the files of the credential store out of the way, and start over. What they hold is lost if
     /// they can't be repaired.
     ResetStore,
+    /// Move the damaged file of an account's credentials out of the way, and sign in again. It is not deleted.
+    ForgetCredentials,
     /// Allow the diagnosis to refresh the token.
     Refresh,
     /// Use another URL of the server.
@@ -207,6 +209,7 @@ impl fmt::Display for Hint {
                 f.write_str("leave out the external source of the tokens, and sign in")
             }
             Self::ResetStore => f.write_str("if it is lost, reset the credential store"),
+            Self::ForgetCredentials => f.write_str("else move it out of the way and sign in again"),
             Self::Refresh => f.write_str("diagnose again and allow a refresh"),
             Self::Url { url } => write!(f, "use the URL {url}"),
             Self::Retry { after: None } => f.write_str("try again later"),
@@ -312,6 +315,11 @@ mod tests {
                 Hint::ResetStore,
                 "if it is lost, reset the credential store",
                 r#"{"kind":"reset-store"}"#,
+            ),
+            (
+                Hint::ForgetCredentials,
+                "else move it out of the way and sign in again",
+                r#"{"kind":"forget-credentials"}"#,
             ),
             (
                 Hint::Retry {

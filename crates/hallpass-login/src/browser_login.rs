@@ -113,6 +113,11 @@ impl BrowserLogin {
             resource: login.discovered.resource.as_ref(),
             scopes: &scopes,
         });
+        if let Some(status) = login.request.unexpected_status {
+            let server = login.request.key.server.clone();
+            let warning = LoginWarning::UnexpectedStatus { server, status };
+            interaction.event(LoginEvent::Warning(warning));
+        }
         let discovered = &login.discovered;
         if let Some(origin) = discovered.resource_metadata_origin.clone() {
             let warning = LoginWarning::MetadataElsewhere { origin };

@@ -5,6 +5,7 @@ use std::fmt;
 use hallpass_core::{
     ClientId, Hint, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
 };
+use http::StatusCode;
 use url::Url;
 
 use crate::{LoginError, ManualCallbackError, OpenError};
@@ -202,6 +203,14 @@ pub enum LoginWarning {
         /// That origin.
         origin: String,
     },
+    /// The server's URL answers neither as an MCP server does nor with a request to sign in. Comes before the
+    /// browser opens.
+    UnexpectedStatus {
+        /// The MCP server.
+        server: ServerUrl,
+        /// What it answered to a request without a token.
+        status: StatusCode,
+    },
     /// There is no metadata anywhere: the endpoints are guesses. Comes before the browser opens.
     GuessedEndpoints,
     /// No scopes are requested, and the authorization server is an OpenID provider, which may want
@@ -240,6 +249,7 @@ impl LoginWarning {
         match self {
             Self::NoScopes => Some(Hint::setting("scopes", Some("openid"))),
             Self::MetadataElsewhere { .. }
+            | Self::UnexpectedStatus { .. }
             | Self::GuessedEndpoints
             | Self::NoRefreshToken { .. }
             | Self::NoDeviceGrant { .. }
@@ -259,6 +269,11 @@ impl fmt::Display for LoginWarning {
             Self::MetadataElsewhere { origin } => write!(
                 f,
                 "the server's metadata is on another origin, {origin}, as its challenge says"
+            ),
+            Self::UnexpectedStatus { server, status } => write!(
+                f,
+                "{server} answered {status} to a request without a token, where an MCP server answers or \
+                 asks for a sign-in"
             ),
             Self::GuessedEndpoints => f.write_str(
                 "there is no metadata anywhere: the addresses of the sign-in are guesses",

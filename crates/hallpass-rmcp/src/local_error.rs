@@ -67,6 +67,7 @@ fn read_hint(hint: &Value) -> Option<Hint> {
         "forget-client" => Some(Hint::ForgetClient),
         "leave-out-token-source" => Some(Hint::LeaveOutTokenSource),
         "reset-store" => Some(Hint::ResetStore),
+        "forget-credentials" => Some(Hint::ForgetCredentials),
         "refresh" => Some(Hint::Refresh),
         "url" => text("url").map(|url| Hint::Url {
             url: url.to_owned(),
@@ -96,6 +97,7 @@ mod tests {
             Hint::ForgetClient,
             Hint::LeaveOutTokenSource,
             Hint::ResetStore,
+            Hint::ForgetCredentials,
             Hint::Refresh,
             Hint::Url {
                 url: "https://a.example/mcp".to_owned(),

@@ -74,6 +74,7 @@ impl SessionInner {
         let request = OwnedSignInRequest {
             reason,
             challenges: challenges.to_vec(),
+            unexpected_status: None,
             scopes: Scopes::none(),
             issuer,
             step_up: None,
@@ -86,10 +87,13 @@ impl SessionInner {
         };
         let result = self.sign_in.sign_in(request, settled).await;
         match (result, required.need()) {
-            // The server's answer says more than that no user can be asked.
+            // The server's answer, or the setting that has changed, says more than that no user can be
+            // asked.
             (
                 Err(SessionError::SignIn(failed)),
-                SignInNeed::ClientForgotten | SignInNeed::RefreshRequestRefused,
+                SignInNeed::ClientForgotten
+                | SignInNeed::RefreshRequestRefused
+                | SignInNeed::SettingChanged(_),
             ) if failed.cause().is_non_interactive() => Err(SessionError::SignInRequired(required)),
             (result, _) => result,
         }
@@ -132,6 +136,7 @@ impl SessionInner {
         let request = OwnedSignInRequest {
             reason: SignInReason::StepUp,
             challenges: challenges.to_vec(),
+            unexpected_status: None,
             scopes: requested.union(&wanted),
             issuer: None,
             step_up: Some(wanted.clone()),

@@ -72,6 +72,7 @@ async fn sign_in(coordinator: &Arc<SignInCoordinator>) -> Result<Token, SessionE
     let request = OwnedSignInRequest {
         reason: SignInReason::Ended,
         challenges: Vec::new(),
+        unexpected_status: None,
         scopes: Scopes::none(),
         issuer: None,
         step_up: None,

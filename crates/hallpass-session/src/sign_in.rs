@@ -20,6 +20,7 @@ use hallpass_core::{
     AuthorizeError, Authorizer, Challenge, Event, Issuer, Record, Remedy, Scopes, SignIn,
     SignInReason, State, store::Guard,
 };
+use http::StatusCode;
 use tracing::{Instrument, info_span};
 
 pub use self::sign_in_lock::MAX_SIGN_IN_TIME;
@@ -54,6 +55,8 @@ pub struct SignInRequest<'a> {
     pub reason: SignInReason,
     /// The challenges of the response that refused a request, if there was one.
     pub challenges: &'a [Challenge],
+    /// As in [`SignIn`].
+    pub unexpected_status: Option<StatusCode>,
     /// Scopes to request besides the usual ones.
     pub scopes: Scopes,
 }
@@ -64,6 +67,7 @@ impl Default for SignInRequest<'_> {
         Self {
             reason: SignInReason::Requested,
             challenges: &[],
+            unexpected_status: None,
             scopes: Scopes::none(),
         }
     }
@@ -74,6 +78,7 @@ impl Default for SignInRequest<'_> {
 pub(crate) struct OwnedSignInRequest {
     pub(crate) reason: SignInReason,
     pub(crate) challenges: Vec<Challenge>,
+    pub(crate) unexpected_status: Option<StatusCode>,
     pub(crate) scopes: Scopes,
     /// The authorization server that protects the server now, when that was just read.
     pub(crate) issuer: Option<Issuer>,
@@ -86,6 +91,7 @@ impl From<SignInRequest<'_>> for OwnedSignInRequest {
         Self {
             reason: request.reason,
             challenges: request.challenges.to_vec(),
+            unexpected_status: request.unexpected_status,
             scopes: request.scopes,
             issuer: None,
             step_up: None,
@@ -281,6 +287,7 @@ impl SignInCoordinator {
         let (key, settings) = (&context.key, &context.settings);
         let mut sign_in = SignIn::new(key, settings, request.reason, &scopes, &sink);
         sign_in.challenges = &request.challenges;
+        sign_in.unexpected_status = request.unexpected_status;
         sign_in.previous = previous.as_ref();
         let record = match authorizer.authorize(sign_in).await {
             Ok(record) => record,

@@ -8,12 +8,12 @@ use hallpass_core::{
 };
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
 use hallpass_mcp::{
-    Anonymous, AuthorizedEndpoint, Content, Endpoint, Request, TransportKind, UnexpectedStatus,
-    probe,
+    Anonymous, AuthorizedEndpoint, Content, Endpoint, Request, Response, TransportKind,
+    UnexpectedStatus, probe,
 };
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
-use http::StatusCode;
+use http::{StatusCode, header::WWW_AUTHENTICATE};
 use url::Url;
 
 use crate::{Error, HallpassBuilder};
@@ -83,11 +83,14 @@ impl Hallpass {
         }
         let Probe {
             challenges,
+            unexpected,
             refusal,
         } = self.probe().await?;
         let request = SignInRequest {
             reason: SignInReason::Requested,
             challenges: &challenges,
+            // A server of the old transport need not take a POST.
+            unexpected_status: unexpected.filter(|_| self.transport != TransportKind::HttpSse),
             ..SignInRequest::default()
         };
         let signed_in = self.session.sign_in(request).await;
@@ -135,9 +138,11 @@ impl Hallpass {
         let endpoint = Endpoint::new(Arc::clone(&self.http), &self.key().server);
         let response = endpoint.send(&probe::initialize(), &Anonymous).await;
         let response = response.map_err(Error::Unreachable)?;
+        let unexpected = is_unexpected(&response).then(|| response.status());
         if response.status() == StatusCode::UNAUTHORIZED {
             return Ok(Probe {
                 challenges: response.challenges(),
+                unexpected,
                 refusal: None,
             });
         }
@@ -161,6 +166,7 @@ impl Hallpass {
         };
         Ok(Probe {
             challenges: Vec::new(),
+            unexpected,
             refusal,
         })
     }
@@ -172,8 +178,22 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 /// What a server answers without a token.
 pub(crate) struct Probe {
     pub(crate) challenges: Vec<Challenge>,
+    /// A status that is neither an answer of MCP nor a request to sign in.
+    unexpected: Option<StatusCode>,
     /// A status that tells why no metadata is found either.
     refusal: Option<UnexpectedStatus>,
+}
+
+/// Whether an answer to a request without a token is neither one of MCP nor a request to sign in. Some servers
+/// ask for a sign-in with the status 401 alone.
+fn is_unexpected(response: &Response) -> bool {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let names_scheme = response.headers().contains_key(WWW_AUTHENTICATE);
+        let challenges = hallpass_discovery::challenges(response.headers());
+        return names_scheme && challenges.is_empty();
+    }
+    let is_message = matches!(response.content(), Content::Json | Content::Events);
+    !(response.status().is_success() && is_message)
 }
 
 /// Whether a server answers so to whatever it is asked: a gateway that refuses, or one that fails.

@@ -85,7 +85,7 @@ fn with_failed_login(
     let FailedLogin {
         options: failed,
         refused_client,
-    } = remembered.failed_login()?;
+    } = remembered.failed_login(program)?;
     let options = server.options.over(&failed).map_err(CommandError::new)?;
     if options != server.options {
         let added = failed.to_map().map_err(CommandError::new)?;

@@ -16,6 +16,7 @@ use crate::{
     program::Program,
     saved_options::{FailedLogin, RefusedClient},
     server_options::Server,
+    server_ref::ServerRef,
     setup::{self, Options, Setup, User},
     store,
     terminal::Terminal,
@@ -78,6 +79,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     let url = &login.server.url;
     let key = setup::key(program, url, login.server.account.as_deref())?;
     let open_sign_in = OpenSignIn::new(&key, &store::folder(program)?);
+    let server_ref = ServerRef::new(&key, program).keeping(&login.server.options);
     let user = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
@@ -85,7 +87,8 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             !login.no_browser,
         )
         .asking_for_code(login.device)
-        .with_open_sign_in(open_sign_in);
+        .with_open_sign_in(open_sign_in)
+        .with_doctor(server_ref.describe_doctor());
         User {
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),
@@ -122,7 +125,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
             return Ok(());
         }
         Err(failed) => {
-            let refused = refused_client(&failed, &setup);
+            let refused = refused_client(&failed, &setup, program);
             let failed = match &refused {
                 Some(refused) => without_refused_methods(failed, refused),
                 None => failed,
@@ -206,10 +209,14 @@ fn without_refused_methods(failed: CommandError, refused: &RefusedClient) -> Com
 
 /// The token endpoint's refusal of the client, if that is why a login failed. Of the same client the methods
 /// that were refused before are kept.
-fn refused_client(failed: &CommandError, setup: &Setup) -> Option<RefusedClient> {
+fn refused_client(
+    failed: &CommandError,
+    setup: &Setup,
+    program: &Program,
+) -> Option<RefusedClient> {
     let (status, error) = failed.refusal_of_client()?;
     let client = RefusedClient::client_of(&setup.options);
-    let before = setup.remembered.failed_login().unwrap_or_default();
+    let before = setup.remembered.failed_login(program).unwrap_or_default();
     let before = before.refused_client.filter(|it| it.client == client);
     let mut auth_methods = before.map(|it| it.auth_methods).unwrap_or_default();
     if let Some(method) = setup.options.token_endpoint_auth_method {

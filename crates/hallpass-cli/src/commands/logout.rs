@@ -93,7 +93,7 @@ async fn sign_out(
         setup.remembered.forget()?;
     }
     // What is remembered, also where it could not be used.
-    let remembered = setup.remembered.load().unwrap_or_default();
+    let remembered = setup.remembered.load_or_default();
     if remembered.have_token_source() {
         let without = remembered.without_token_source();
         setup.remembered.save(&without)?;

@@ -19,8 +19,9 @@ use crate::{
     program::Program,
     saved_options::SavedOptions,
     server_options::ServerOptions,
+    server_ref::ServerRef,
     settings, setup,
-    store::{self, Inventory, Store},
+    store::{self, Inventory, Store, in_a_line, with_hints},
     text,
     token_source::TokenOrigin,
 };
@@ -41,7 +42,11 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     let mut faulty = Vec::new();
     let (credentials, look) = if let Some(url) = &status.url {
         let key = setup::key(program, url, status.account.as_deref())?;
-        let look = store.inventory(Some(&key)).await?.error_of(&key)?;
+        let look = store.inventory(Some(&key)).await?.error_of(&key);
+        let look = look.map_err(|error| {
+            let server_ref = ServerRef::new(&key, program);
+            server_ref.with_advice(CommandError::from(error), false)
+        })?;
         (BTreeSet::from([key]), look)
     } else {
         let look = store.inventory(None).await?;
@@ -71,9 +76,10 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
             // Of all accounts the others are shown.
             Err(failed) if failed.is(Code::Usage) && status.url.is_some() => return Err(failed),
             Err(failed) => {
-                let problem = failed.into_source().to_string();
-                problems.push(problem.clone());
-                said.push(problem);
+                let hints = failed.hints().to_vec();
+                let problem = in_a_line(&*failed.into_source());
+                said.push(with_hints(&problem, &hints, &program.output));
+                problems.push(problem);
                 (ServerOptions::default(), None)
             }
         };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, error::Error, path::PathBuf};
 
 use hallpass::{
-    CredentialKey, Record, Timestamp,
+    CredentialKey, Hint, Record, Timestamp,
     store::{self, FileStore, KeyLocation, StoreError, Unreadable},
 };
 use serde_json::{Value, json};
@@ -96,17 +96,9 @@ impl Inventory {
 
     /// The same for a user, with what to do.
     pub(crate) fn describe_problems(&self, output: &Output) -> Vec<String> {
-        let hint = output.stderr_paint().tone(Tone::Advice, "  hint:");
         let problems = self.found.problems.iter();
-        let describe = problems.map(|problem| {
-            let line = text::line(&in_a_line(problem));
-            problem.hints().iter().fold(line, |lines, advice| {
-                format!(
-                    "{lines}\n{hint} {}",
-                    text::line(&setting_options::describe(advice))
-                )
-            })
-        });
+        let describe =
+            problems.map(|problem| with_hints(&in_a_line(problem), problem.hints(), output));
         describe.collect()
     }
 
@@ -178,8 +170,17 @@ impl StoreLocation {
     }
 }
 
+/// A problem for a user, with its hints on lines of their own.
+pub(crate) fn with_hints(problem: &str, hints: &[Hint], output: &Output) -> String {
+    let lead = output.stderr_paint().tone(Tone::Advice, "  hint:");
+    hints.iter().fold(text::line(problem), |lines, advice| {
+        let advice = text::line(&setting_options::describe(advice));
+        format!("{lines}\n{lead} {advice}")
+    })
+}
+
 /// An error, with what lies behind it.
-fn in_a_line(error: &dyn Error) -> String {
+pub(crate) fn in_a_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

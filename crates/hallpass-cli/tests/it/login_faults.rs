@@ -187,3 +187,20 @@ async fn code_for_another_device_that_is_not_offered_is_said_where_it_was_asked_
     let ended = fixture.login(&[]).await.expect(0);
     assert!(!ended.stderr.contains(words), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn url_that_is_no_mcp_endpoint_is_noted_before_the_browser_opens() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url().replace("/mcp", "/mpc");
+    let issuer = fixture.issuer.issuer().to_string();
+    let login = ["login", &url, "--no-browser", "--issuer", &issuer];
+    let ended = fixture.sign_in(fixture.command(&login)).await.expect(0);
+    let (note, _) = ended.stderr.split_once("to sign in, visit").unwrap();
+    let answered = format!("note: {url} answered 404 Not Found");
+    assert!(note.contains(&answered), "{}", ended.stderr);
+    let hint = format!("\n  hint: `hallpass doctor {url} --issuer {issuer}` diagnoses it");
+    assert!(note.contains(&hint), "{}", ended.stderr);
+
+    let ended = fixture.login(&[]).await.expect(0);
+    assert!(!ended.stderr.contains("answered"), "{}", ended.stderr);
+}

@@ -400,3 +400,135 @@ async fn secret_in_the_place_of_a_variable_is_not_shown() {
     let said = "`--client-secret-env` takes the name of an environment variable";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn changed_setting_is_named_by_the_command_that_needs_a_sign_in() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let issuer = McpServer::start(McpServerOptions::default()).await.unwrap();
+    for (option, value, setting) in [
+        ("--client-id", "x", "client"),
+        ("--scope", "x", "scopes"),
+        ("--resource", "none", "resource"),
+        ("--issuer", &issuer.url(), "issuer"),
+    ] {
+        let tools = ["tools", &url, option, value];
+        let ended = fixture.run(&tools).await.expect(3);
+        let words = format!("the setting `{setting}` has changed since the last sign-in");
+        assert!(ended.stderr.contains(&words), "{option}: {}", ended.stderr);
+        let hint = format!("\n  hint: hallpass login {url} {option} {value}\n");
+        assert!(ended.stderr.contains(&hint), "{option}: {}", ended.stderr);
+    }
+    fixture.run(&["tools", &url]).await.expect(0);
+}
+
+/// Cuts the files of a folder of the store in the middle.
+fn cut_files(fixture: &Fixture, folder: &str, extension: &str) {
+    for file in std::fs::read_dir(fixture.store().join(folder)).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|it| it == extension) {
+            let length = std::fs::metadata(&path).unwrap().len();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_len(length / 2).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn damaged_file_of_saved_options_is_named_with_the_command_that_replaces_it() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    let login = ["login", "mine", "--no-browser"];
+    new.0.sign_in(new.command(&login)).await.expect(0);
+    cut_files(&new.0, "options", "json");
+    let options = new.0.store().join("options");
+    for command in ["tools", "token", "login", "doctor", "status"] {
+        let ended = new.run(&[command, "mine"]).await;
+        let words = format!("the saved options in {}", options.display());
+        assert!(ended.stderr.contains(&words), "{command}: {}", ended.stderr);
+        let advice = "hint: `hallpass login mine --reset-options` discards them";
+        assert!(ended.stderr.contains(advice), "{command}: {}", ended.stderr);
+    }
+    let reset = new.command(&[&login[..], &["--reset-options"]].concat());
+    new.0.sign_in(reset).await.expect(0);
+    new.run(&["tools", "mine"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn damaged_file_of_a_failed_login_is_named_with_the_command_that_replaces_it() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let given = ["login", &url, "--issuer", &url];
+    assert_ne!(fixture.run(&given).await.code, 0);
+    cut_files(&fixture, "failed-logins", "json");
+    let ended = fixture.run(&["doctor", &url]).await.expect(1);
+    let words = "error: the options of the failed login in /";
+    assert!(ended.stderr.starts_with(words), "{}", ended.stderr);
+    let advice = format!("hint: `hallpass login {url}` replaces them");
+    assert!(ended.stderr.contains(&advice), "{}", ended.stderr);
+    fixture.login(&[]).await.expect(0);
+    fixture.run(&["doctor", &url]).await.expect(0);
+}
+
+#[tokio::test]
+async fn damaged_credential_file_is_named_with_the_command_that_moves_it_aside() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    let login = ["login", "mine", "--no-browser"];
+    new.0.sign_in(new.command(&login)).await.expect(0);
+    cut_files(&new.0, "slots", "sealed");
+    for command in ["tools", "token", "login", "doctor", "status"] {
+        let ended = new.run(&[command, "mine"]).await.expect(1);
+        let said = ended.stdout + &ended.stderr;
+        let advice = "`hallpass store forget mine` moves it out of the way";
+        assert!(said.contains(advice), "{command}: {said}");
+    }
+    new.run(&["store", "forget", "mine"]).await.expect(0);
+    new.0.sign_in(new.command(&login)).await.expect(0);
+    new.run(&["tools", "mine"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn empty_variable_is_said_to_be_empty() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    for command in [
+        &["tools", &url, "--token-env", "EMPTY"][..],
+        &["tools", &url, "--header", "X-Key: ${EMPTY}"],
+        &[
+            "tools",
+            &url,
+            "--client-id",
+            "x",
+            "--client-secret-env",
+            "EMPTY",
+        ],
+        &[
+            "store",
+            "move",
+            "passphrase",
+            "--with-passphrase-env",
+            "EMPTY",
+        ],
+    ] {
+        let mut command = fixture.command(command);
+        let child = command.env("EMPTY", "").spawn().unwrap();
+        let ended = fixture.wait(child).await.expect(2);
+        let words = "the environment variable `EMPTY` is empty";
+        assert!(
+            ended.stderr.contains(words),
+            "{command:?}: {}",
+            ended.stderr
+        );
+        let words = "the environment variable `EMPTY` is not set";
+        assert!(
+            !ended.stderr.contains(words),
+            "{command:?}: {}",
+            ended.stderr
+        );
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hallpass_core::{
-    CredentialKey,
+    CredentialKey, Hint,
     record::document::{CredentialDocument, DocumentError},
     store::{LockKind, StoreError, StoreErrorKind},
 };
@@ -220,34 +220,22 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
 }
 
 fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
-    let (kind, what, hint) = match why {
-        OpenError::Torn => (StoreErrorKind::Damaged, "is incomplete".to_owned(), RESTORE),
-        OpenError::Foreign => (
-            StoreErrorKind::Damaged,
-            "is not a sealed record".to_owned(),
-            RESTORE,
-        ),
-        OpenError::Altered => (
-            StoreErrorKind::Damaged,
-            "was changed after it was sealed".to_owned(),
-            RESTORE,
-        ),
-        OpenError::Misplaced => (
-            StoreErrorKind::Damaged,
-            "holds the records of another server or account".to_owned(),
-            RESTORE,
-        ),
-        OpenError::Newer { version } => (
-            StoreErrorKind::Newer,
-            format!("was sealed by a newer Hallpass (version {version})"),
-            "use the newer Hallpass",
-        ),
+    let place = paths.sealed.display();
+    let what = match why {
+        OpenError::Torn => "is incomplete",
+        OpenError::Foreign => "is not a sealed record",
+        OpenError::Altered => "was changed after it was sealed",
+        OpenError::Misplaced => "holds the records of another server or account",
+        OpenError::Newer { version } => {
+            let what = format!("`{place}` was sealed by a newer Hallpass (version {version})");
+            let newer = StoreError::new(StoreErrorKind::Newer, what);
+            return newer.with_hint("use the newer Hallpass");
+        }
     };
-    StoreError::new(kind, format!("`{}` {what}", paths.sealed.display())).with_hint(hint)
+    StoreError::new(StoreErrorKind::Damaged, format!("`{place}` {what}"))
+        .with_hint("bring the file back, as from a backup")
+        .with_hint(Hint::ForgetCredentials)
 }
-
-const RESTORE: &str =
-    "bring the file back, as from a backup, or move it out of the way and sign in again";
 
 /// Opens bytes that are sealed with the key before the current one, and seals them with the current
 /// one; `None` when they already are.

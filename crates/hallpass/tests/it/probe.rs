@@ -1,10 +1,14 @@
 //! A login asks the MCP server without a token first.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use hallpass::{
     BoxFuture, Diagnostic as _, Error, Hallpass, Hint, HttpClient, Remedy,
-    login::{Interaction, LoginEvent, OpenError},
+    login::{Interaction, LoginEvent, LoginWarning, OpenError},
+    mcp::TransportKind,
 };
 use hallpass_testkit::{ScriptedClient, ScriptedResponse};
 use url::Url;
@@ -84,4 +88,70 @@ async fn status_of_a_server_without_metadata_is_the_error_of_a_login() {
         let error = refused(ScriptedResponse::new(status), 404).await;
         assert!(matches!(error, Error::Session(_)), "{status}: {error:?}");
     }
+}
+
+/// A user who is told.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<LoginWarning>>);
+
+impl Interaction for Told {
+    fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async { Err(OpenError::Declined) })
+    }
+
+    fn event(&self, event: LoginEvent<'_>) {
+        if let LoginEvent::Warning(warning) = event {
+            self.0.lock().unwrap().push(warning);
+        }
+    }
+}
+
+/// What the user is told of the status that a URL answers, where its origin publishes metadata.
+async fn noted(answer: ScriptedResponse, transport: TransportKind) -> Option<u16> {
+    let metadata = r#"{"issuer":"https://mcp.example.com",
+        "authorization_endpoint":"https://mcp.example.com/a",
+        "token_endpoint":"https://mcp.example.com/t",
+        "response_types_supported":["code"],"code_challenge_methods_supported":["S256"]}"#;
+    let server = ScriptedClient::new().with_fallback(ScriptedResponse::new(404));
+    server.on("/mcp", [answer]);
+    server.on(
+        "/.well-known/oauth-authorization-server",
+        [ScriptedResponse::json(200, metadata)],
+    );
+    let told = Arc::new(Told::default());
+    let hallpass = Hallpass::builder("https://mcp.example.com/mcp".parse().unwrap())
+        .http_client(Arc::new(server) as Arc<dyn HttpClient>)
+        .interactive(Arc::clone(&told) as Arc<dyn Interaction>)
+        .transport_kind(transport)
+        .build()
+        .unwrap();
+    hallpass.login().await.expect_err("no client is registered");
+    let told = told.0.lock().unwrap();
+    told.iter().find_map(|warning| match warning {
+        LoginWarning::UnexpectedStatus { status, .. } => Some(status.as_u16()),
+        _ => None,
+    })
+}
+
+#[tokio::test]
+async fn status_that_asks_for_no_sign_in_is_a_warning_of_the_login() {
+    let page = || ScriptedResponse::new(200).with_header("content-type", "text/html");
+    for status in [403, 404, 429, 500] {
+        let note = noted(ScriptedResponse::new(status), TransportKind::Auto).await;
+        assert_eq!(note, Some(status));
+    }
+    let basic = ScriptedResponse::new(401).with_header("www-authenticate", "Basic realm=\"x\"");
+    assert_eq!(noted(basic, TransportKind::Auto).await, Some(401));
+    assert_eq!(noted(page(), TransportKind::Auto).await, Some(200));
+
+    let bearer = ScriptedResponse::new(401).with_header("www-authenticate", "Bearer");
+    for answer in [
+        bearer,
+        ScriptedResponse::new(401),
+        ScriptedResponse::json(200, "{}"),
+    ] {
+        assert_eq!(noted(answer, TransportKind::Auto).await, None);
+    }
+    let old = ScriptedResponse::new(404);
+    assert_eq!(noted(old, TransportKind::HttpSse).await, None);
 }
