@@ -18,7 +18,8 @@ pub struct Event {
     /// The lines of `data` joined by line feeds: one JSON-RPC message in MCP, or nothing (an empty
     /// text) in an event that only hands out its `id`.
     pub data: Option<String>,
-    /// The event's `id`, which is the stream's last event id from here on. An empty one unsets it.
+    /// The event's `id`, which is the stream's last event id from here on. An empty one unsets it. One of
+    /// more than 8 KiB is read as empty: it would be sent back in a header.
     pub id: Option<String>,
     /// How long to wait before the stream is opened again.
     pub retry: Option<Duration>,
@@ -54,6 +55,9 @@ pub struct EventParser {
     pending: Event,
     failed: bool,
 }
+
+/// How long an `id` may be, so that it is kept and a stream can be resumed after it.
+const MAX_ID_BYTES: usize = 8 * 1024;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -194,6 +198,7 @@ impl EventParser {
                 }
                 None => self.pending.data = Some(text(value)),
             },
+            b"id" if value.len() > MAX_ID_BYTES => self.pending.id = Some(String::new()),
             b"id" if !value.contains(&0) => self.pending.id = Some(text(value)),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 if let Ok(milliseconds) = text(value).parse() {

@@ -74,6 +74,17 @@ fn id_and_retry_are_read() {
 }
 
 #[test]
+fn id_that_is_too_long_unsets_the_last_event_id() {
+    let ids = |length: usize| {
+        let stream = format!("id: {}\ndata: x\n\n", "7".repeat(length));
+        read(100_000, [stream.as_bytes()])
+    };
+    let longest = format!("data=\"x\" id={}", "7".repeat(MAX_ID_BYTES));
+    assert_eq!(ids(MAX_ID_BYTES), [longest]);
+    assert_eq!(ids(MAX_ID_BYTES + 1), [r#"data="x" id="#]);
+}
+
+#[test]
 fn lines_end_in_cr_lf_or_both() {
     for end in ["\n", "\r", "\r\n"] {
         let stream = ["data: a", "data: b", "", "data: c", "", ""].join(end);
