@@ -39,7 +39,8 @@ impl fmt::Debug for Event {
 
 /// Turns bytes into events, as the WHATWG HTML standard (§9.2.6) says: lines end in CR, LF or CRLF,
 /// one byte order mark at the start is skipped, an `id` with NUL is ignored, and so is a `retry`
-/// that is not all digits. Invalid UTF-8 becomes U+FFFD. Pending data is dropped at the end.
+/// that is not all digits. Pending data is dropped at the end. One thing is other than there: U+FFFD
+/// stands for all of a line from its first invalid UTF-8 on. So no text is larger than what came.
 ///
 /// Where the bytes are cut makes no difference to the events. No more than the cap is kept of one
 /// event, and nothing of a comment.
@@ -194,7 +195,7 @@ impl EventParser {
             b"data" => match &mut self.pending.data {
                 Some(data) => {
                     data.push('\n');
-                    data.push_str(&String::from_utf8_lossy(value));
+                    data.push_str(&text(value));
                 }
                 None => self.pending.data = Some(text(value)),
             },
@@ -228,8 +229,13 @@ impl fmt::Debug for EventParser {
     }
 }
 
+/// The text of a line. Where it is no UTF-8 it ends, with U+FFFD: no JSON is left of it then.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    match bytes.utf8_chunks().next() {
+        Some(first) if first.invalid().is_empty() => first.valid().to_owned(),
+        Some(first) => format!("{}\u{fffd}", first.valid()),
+        None => String::new(),
+    }
 }
 
 /// An event that is larger than the reader allows.
