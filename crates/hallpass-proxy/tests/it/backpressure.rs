@@ -369,6 +369,35 @@ async fn request_beyond_the_limit_waits_and_is_then_refused() {
 }
 
 #[tokio::test]
+async fn cancellation_behind_a_request_that_waits_makes_room_for_it() {
+    let (gate, clock) = (Gate::new(), FakeClock::default());
+    let held = gate.clone();
+    let server = FakeServer::start(move |seen: &Seen| {
+        if seen.id_text().is_none() {
+            return Reply::status(202);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            Reply::status(200)
+                .header("content-type", "application/json")
+                .wait(&held)
+                .chunk("{}")
+        })
+    })
+    .await;
+    // The clock stands still: nothing is refused for its age.
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock));
+    let mut host = host.after_the_handshake().await;
+    for id in 1..=MAX_AT_ONCE + 1 {
+        host.call(id, "tools/call").await;
+    }
+    gate.until_arrived(MAX_AT_ONCE as usize).await;
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    gate.until_arrived(MAX_AT_ONCE as usize + 1).await;
+    assert_eq!(server.count("tools/call"), MAX_AT_ONCE as usize + 1);
+}
+
+#[tokio::test]
 async fn too_large_message_is_refused_under_its_id() {
     let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
