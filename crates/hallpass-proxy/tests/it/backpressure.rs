@@ -398,6 +398,28 @@ async fn cancellation_behind_a_request_that_waits_makes_room_for_it() {
 }
 
 #[tokio::test]
+async fn answer_of_an_opening_that_is_too_large_to_be_kept_is_an_error() {
+    let server = FakeServer::start(|seen: &Seen| {
+        if !seen.is("initialize") {
+            return handshake(seen).unwrap_or_else(|| Reply::status(404));
+        }
+        let head = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","x":""#;
+        Reply::json(head)
+            .repeat("x".repeat(PIECE), MIB / PIECE)
+            .chunk(r#""}}"#)
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    let params = r#"{"protocolVersion":"2025-06-18","capabilities":{}}"#;
+    let open = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{params}}}"#);
+    host.say(&open).await;
+    assert!(host.hear().await.contains("\"id\":0"));
+    host.call(1, "tools/call").await;
+    let told = host.hear().await;
+    assert!(told.contains("1 MiB is the limit"), "{told}");
+}
+
+#[tokio::test]
 async fn too_large_message_is_refused_under_its_id() {
     let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
