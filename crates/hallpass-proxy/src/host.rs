@@ -180,7 +180,7 @@ impl Host {
                 let _ = self.shared.within(INITIALIZED_TIMEOUT, told).await;
             }
             Some("notifications/cancelled") => self.cancel(message).await,
-            _ => self.other(message).await,
+            _ => self.other(message),
         }
     }
 
@@ -236,7 +236,7 @@ impl Host {
     }
 
     /// A notification, or an answer to the server.
-    async fn other(&mut self, message: Message) {
+    fn other(&mut self, message: Message) {
         let Some(place) = self.others.place(&message) else {
             return dropped(&message);
         };
@@ -270,7 +270,7 @@ impl Host {
             task.abort();
         }
         if is_told {
-            self.other(message).await;
+            self.other(message);
         }
     }
 
