@@ -64,6 +64,14 @@ fn main() -> ExitCode {
         environment
     };
     let output = Output::new(options.json, &environment);
+    let output = if command.is_long_running() {
+        match output.clone().with_stderr_thread() {
+            Ok(output) => output,
+            Err(error) => return output.failed(&exit::CommandError::new(error)),
+        }
+    } else {
+        output
+    };
     if let Err(failed) = output.log_to_stderr(options.verbose, &environment) {
         return output.failed(&failed);
     }
@@ -101,7 +109,10 @@ fn main() -> ExitCode {
     // A read that never returns, as of a named pipe, must not keep the process.
     runtime.shutdown_background();
     match ended.and_then(|()| program.output.written()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            program.output.flush_stderr();
+            ExitCode::SUCCESS
+        }
         Err(failed) => {
             let failed = server_ref::with_store_options(failed, &program);
             program.output.failed(&failed)

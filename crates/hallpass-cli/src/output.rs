@@ -6,9 +6,10 @@
 
 mod pending;
 mod status;
+mod stderr;
 
 use std::{
-    io::{self, Write, stderr, stdout},
+    io::{self, Write, stdout},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -27,6 +28,7 @@ use hallpass::{Clock as _, SystemClock};
 use self::{
     pending::Pending,
     status::{SILENT_AFTER, StatusHold, StatusLine},
+    stderr::Stderr,
 };
 pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
@@ -43,6 +45,7 @@ pub(crate) struct Output {
     talk: Paint,
     width: Option<usize>,
     status: StatusLine,
+    stderr: Stderr,
     pending: Pending,
     notices: Arc<Mutex<Vec<Value>>>,
     /// Why something could not be written to standard output.
@@ -58,10 +61,24 @@ impl Output {
             talk: Paint::new(environment.colour(Stream::Stderr)),
             width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
+            stderr: Stderr::default(),
             pending: Pending::default(),
             notices: Arc::default(),
             write_error: Arc::default(),
         }
+    }
+
+    /// The same for a program that must go on when its standard error is not read: a thread of its own
+    /// writes there, and no status line is drawn.
+    pub(crate) fn with_stderr_thread(mut self) -> io::Result<Self> {
+        self.stderr = Stderr::with_thread()?;
+        self.status = StatusLine::new(None);
+        Ok(self)
+    }
+
+    /// Waits until what was said is written to standard error, for a moment.
+    pub(crate) fn flush_stderr(&self) {
+        self.stderr.flush();
     }
 
     /// How to paint what goes to standard output.
@@ -195,9 +212,9 @@ impl Output {
         // A user who asked for no log reads a warning like those of the program itself.
         let is_log = verbose > 0 || environment.get("HALLPASS_LOG").is_some();
         let lead = if is_log { "" } else { "warning: " };
-        let talk = self.talk;
+        let (talk, stderr) = (self.talk, self.stderr.clone());
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(move || Log(talk, lead))
+            .with_writer(move || Log(talk, lead, stderr.clone()))
             .with_ansi(self.talk.is_on())
             .with_level(is_log)
             .with_target(is_log)
@@ -257,7 +274,7 @@ impl Output {
     pub(crate) fn status(&self, text: &str) {
         self.status.clear();
         // A closed standard error does not stop the command.
-        let _ = writeln!(stderr(), "{}", self.talk.sanitize(text));
+        let _ = self.stderr.write(format!("{}\n", self.talk.sanitize(text)));
     }
 
     /// Something that changed for good, which a script is told as well, in the answer's `notices`.
@@ -273,9 +290,7 @@ impl Output {
     /// A question on standard error; the answer is typed behind it.
     pub(crate) fn ask(&self, question: &str) {
         self.status.clear();
-        let mut stderr = stderr().lock();
-        let question = self.talk.sanitize(question);
-        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+        let _ = self.stderr.write(self.talk.sanitize(question));
     }
 
     /// The end of a command that failed. A script gets `{"ok": false, "error": …}` besides.
@@ -287,6 +302,7 @@ impl Output {
             self.data(&self.envelope(false, "error", &failed.to_json()));
         }
         self.status(&failed.painted(self.talk));
+        self.flush_stderr();
         failed.exit_code()
     }
 
@@ -355,18 +371,18 @@ fn shorten(event: &[u8]) -> String {
 const MAX_EVENT: usize = 4096;
 
 /// Standard error as the log sees it: each event is written at once, after these words.
-struct Log(Paint, &'static str);
+struct Log(Paint, &'static str, Stderr);
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = shorten(event);
         let lines = self.0.sanitize_log(&format!("{}{text}", self.1));
-        stderr().write_all(lines.as_bytes())?;
+        self.2.write(lines)?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        stderr().flush()
+        Ok(())
     }
 }
 

@@ -49,6 +49,9 @@ impl TransportKind {
 /// How long the server may take to name the endpoint.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How large the `endpoint` event may be: it names one URL.
+const MAX_ENDPOINT_BYTES: usize = 8 * 1024;
+
 /// An open event stream, and where messages are posted to.
 #[derive(Debug)]
 pub struct SseConnection {
@@ -96,21 +99,13 @@ impl SseConnection {
         }
         let url = response.url().clone();
         let mut events = response.events(max_message_bytes);
-        let named = async {
-            while let Some(event) = events.next().await {
-                let event = event?;
-                if event.event.as_deref() == Some("endpoint") {
-                    return Ok::<_, Error>(event.data);
-                }
-            }
-            Ok(None)
-        };
         let named = tokio::select! {
             biased;
-            named = named => named.map_err(RequestError::from)?,
-            () = clock.sleep(ENDPOINT_TIMEOUT) => None,
+            named = named_endpoint(&mut events) => named.map_err(RequestError::from)?,
+            () = clock.sleep(ENDPOINT_TIMEOUT) => Ok(String::new()),
         };
-        let endpoint = endpoint(&url, named.as_deref().unwrap_or_default())
+        let endpoint = named
+            .and_then(|named| endpoint(&url, &named))
             .map_err(|fault| SseError::Endpoint(EndpointError::new(server, fault)))?;
         Ok(Self {
             events,
@@ -162,6 +157,37 @@ impl SseConnection {
             if let Some(data) = event.data.filter(|data| is_message && !data.is_empty()) {
                 return Poll::Ready(Some(Ok(data)));
             }
+        }
+    }
+}
+
+/// What the `endpoint` event of a stream says; nothing where there is none. A larger event than that may
+/// be is read no further.
+async fn named_endpoint(events: &mut EventStream) -> Result<Result<String, EndpointFault>, Error> {
+    loop {
+        let mut is_too_long = false;
+        let next = poll_fn(|context| {
+            let next = events.poll_next_when(context, |_, held| {
+                is_too_long = held > MAX_ENDPOINT_BYTES;
+                if is_too_long {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            });
+            if is_too_long { Poll::Ready(None) } else { next }
+        });
+        let next = next.await.transpose()?;
+        if is_too_long {
+            return Ok(Err(EndpointFault::TooLong));
+        }
+        let Some(event) = next else {
+            return Ok(Ok(String::new()));
+        };
+        if event.event.as_deref() == Some("endpoint") {
+            let named = event.data.unwrap_or_default();
+            let fits = named.len() <= MAX_ENDPOINT_BYTES;
+            return Ok(fits.then_some(named).ok_or(EndpointFault::TooLong));
         }
     }
 }
@@ -240,6 +266,7 @@ pub struct EndpointError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum EndpointFault {
     NotNamed,
+    TooLong,
     NoUrl,
     /// Without its query.
     OtherOrigin(String),
@@ -270,6 +297,9 @@ impl fmt::Display for EndpointError {
         match &self.fault {
             EndpointFault::NotNamed => f.write_str(
                 "has no `endpoint` event, which begins each stream of HTTP+SSE (MCP 2024-11-05)",
+            ),
+            EndpointFault::TooLong => f.write_str(
+                "begins with an event of more than 8 KiB, where its `endpoint` event names a URL",
             ),
             EndpointFault::NoUrl => f.write_str("names an endpoint for messages that is no URL"),
             EndpointFault::OtherOrigin(url) => write!(

@@ -18,7 +18,8 @@ pub struct Event {
     /// The lines of `data` joined by line feeds: one JSON-RPC message in MCP, or nothing (an empty
     /// text) in an event that only hands out its `id`.
     pub data: Option<String>,
-    /// The event's `id`, which is the stream's last event id from here on. An empty one unsets it.
+    /// The event's `id`, which is the stream's last event id from here on. An empty one unsets it. One of
+    /// more than 8 KiB is read as empty: it would be sent back in a header.
     pub id: Option<String>,
     /// How long to wait before the stream is opened again.
     pub retry: Option<Duration>,
@@ -38,7 +39,8 @@ impl fmt::Debug for Event {
 
 /// Turns bytes into events, as the WHATWG HTML standard (§9.2.6) says: lines end in CR, LF or CRLF,
 /// one byte order mark at the start is skipped, an `id` with NUL is ignored, and so is a `retry`
-/// that is not all digits. Invalid UTF-8 becomes U+FFFD. Pending data is dropped at the end.
+/// that is not all digits. Pending data is dropped at the end. One thing is other than there: U+FFFD
+/// stands for all of a line from its first invalid UTF-8 on. So no text is larger than what came.
 ///
 /// Where the bytes are cut makes no difference to the events. No more than the cap is kept of one
 /// event, and nothing of a comment.
@@ -54,6 +56,9 @@ pub struct EventParser {
     pending: Event,
     failed: bool,
 }
+
+/// How long an `id` may be, so that it is kept and a stream can be resumed after it.
+const MAX_ID_BYTES: usize = 8 * 1024;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -190,10 +195,11 @@ impl EventParser {
             b"data" => match &mut self.pending.data {
                 Some(data) => {
                     data.push('\n');
-                    data.push_str(&String::from_utf8_lossy(value));
+                    data.push_str(&text(value));
                 }
                 None => self.pending.data = Some(text(value)),
             },
+            b"id" if value.len() > MAX_ID_BYTES => self.pending.id = Some(String::new()),
             b"id" if !value.contains(&0) => self.pending.id = Some(text(value)),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 if let Ok(milliseconds) = text(value).parse() {
@@ -223,8 +229,13 @@ impl fmt::Debug for EventParser {
     }
 }
 
+/// The text of a line. Where it is no UTF-8 it ends, with U+FFFD: no JSON is left of it then.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    match bytes.utf8_chunks().next() {
+        Some(first) if first.invalid().is_empty() => first.valid().to_owned(),
+        Some(first) => format!("{}\u{fffd}", first.valid()),
+        None => String::new(),
+    }
 }
 
 /// An event that is larger than the reader allows.

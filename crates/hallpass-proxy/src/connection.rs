@@ -24,8 +24,8 @@ pub(crate) struct Connection {
     pub(crate) number: u64,
     pub(crate) version: Option<String>,
     pub(crate) session: Option<String>,
-    /// The answer to the opening.
-    pub(crate) answer: Option<Message>,
+    /// The lists that the server has; none where it said nothing about itself.
+    pub(crate) offered: Option<Vec<ListKind>>,
     /// The server's own stream.
     pub(crate) server_stream: ServerStream,
     /// Whether the proxy listens to it.
@@ -45,6 +45,14 @@ impl Connection {
     /// Whether several messages may come as one.
     pub(crate) fn has_batches(&self) -> bool {
         self.version.as_deref() == Some(WITH_BATCHES)
+    }
+
+    /// Takes over what the answer to the opening says.
+    pub(crate) fn learn(&mut self, answer: &Message) {
+        let Some(part) = answer.single() else { return };
+        let version = part.text_at(&["protocolVersion"]);
+        self.version = version.or(self.version.take());
+        self.offered = Some(ListKind::offered_in(&part.body));
     }
 
     /// Notes that the server's own stream is looked after from now on, or no more.
@@ -73,8 +81,9 @@ impl Connection {
 
     /// Whether the server has this list. One that said nothing about itself may have any.
     pub(crate) fn offers(&self, kind: ListKind) -> bool {
-        let answer = self.answer.as_ref().and_then(Message::single);
-        answer.is_none_or(|answer| kind.is_offered_in(&answer.body))
+        self.offered
+            .as_ref()
+            .is_none_or(|offered| offered.contains(&kind))
     }
 }
 
@@ -96,6 +105,10 @@ pub(crate) enum ConnectionState {
 pub(crate) struct Handshake {
     /// `initialize` or `server/discover`, as the host sent it.
     pub(crate) opening: Option<Message>,
+    /// Whether the host waits for the answer to that.
+    pub(crate) wants_answer: bool,
+    /// The server's answer to it, until the host has it.
+    pub(crate) answer: Option<Message>,
     /// The host's `notifications/initialized`.
     pub(crate) initialized: Option<Message>,
     /// The last connection whose server knows of it.
@@ -133,12 +146,16 @@ impl Handshake {
         Some((self.connections, self.initialized.clone()))
     }
 
+    /// The server's answer to the opening, which the host gets now.
+    pub(crate) fn take_answer(&mut self) -> Option<Message> {
+        self.wants_answer = false;
+        self.answer.take()
+    }
+
     /// The host was given `result` in the server's place.
     pub(crate) fn promise(&mut self, result: &[u8]) {
-        let offered = ListKind::ALL
-            .into_iter()
-            .filter(|kind| kind.is_offered_in(result));
-        self.promised = offered.collect();
+        self.wants_answer = false;
+        self.promised = ListKind::offered_in(result);
         self.list_changed_due = true;
     }
 }

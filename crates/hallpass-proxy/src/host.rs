@@ -21,8 +21,7 @@ use crate::{
     shared::{Pending, Shared},
 };
 
-/// How many requests of the host's are under way at a time; no more of its messages are read
-/// meanwhile.
+/// How many requests of the host's are under way at a time.
 const MAX_CONCURRENT_REQUESTS: usize = 256;
 
 /// How many bytes of them.
@@ -31,8 +30,11 @@ const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 /// How many of its other messages. They have room of their own, since a request may wait for one.
 const MAX_CONCURRENT_NOTIFICATIONS: usize = 64;
 
-/// How long a message waits for others to end, before it is refused: they might be waiting for what
-/// comes after it.
+/// How many messages more wait for others to end. What comes then is refused at once, so that all that the
+/// host says is read: cancellations, and its end.
+const MAX_WAITING: usize = 1024;
+
+/// How long such a message waits, before it is refused.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the end waits for answers.
@@ -52,30 +54,48 @@ pub(crate) struct Host {
 /// How much is under way.
 struct Limit {
     count: Arc<Semaphore>,
+    /// For those that are under way, and those that wait for them.
+    waiting: Arc<Semaphore>,
     room: Arc<Semaphore>,
+}
+
+/// The place of a message among those that are under way or wait for them.
+struct Place {
+    count: Arc<Semaphore>,
+    waiting: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 impl Limit {
     fn new(count: usize) -> Self {
         Self {
             count: Arc::new(Semaphore::new(count)),
+            waiting: Arc::new(Semaphore::new(count + MAX_WAITING)),
             room: Arc::new(Semaphore::new(MAX_PENDING_BYTES)),
         }
     }
 
-    /// Permits for a message; `None` when none are free for too long.
-    async fn acquire(
-        &self,
-        shared: &Shared,
-        message: &Message,
-    ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+    /// A place for a message; `None` when none is free.
+    fn place(&self, message: &Message) -> Option<Place> {
         let size = u32::try_from(message.bytes.len().min(MAX_PENDING_BYTES)).ok()?;
-        let permits = async {
-            let count = self.count.clone().acquire_owned().await.ok()?;
-            let room = self.room.clone().acquire_many_owned(size).await.ok()?;
-            Some((count, room))
-        };
-        shared.within(PERMIT_TIMEOUT, permits).await?
+        Some(Place {
+            count: Arc::clone(&self.count),
+            waiting: self.waiting.clone().try_acquire_owned().ok()?,
+            room: self.room.clone().try_acquire_many_owned(size).ok()?,
+        })
+    }
+}
+
+impl Place {
+    /// Waits until the message may be under way. Then it takes of the host's messages what is returned: the
+    /// count until its end, and the room. `None` when it is not for too long.
+    async fn turn(
+        self,
+        shared: &Shared,
+    ) -> Option<([OwnedSemaphorePermit; 2], OwnedSemaphorePermit)> {
+        let count = shared.within(PERMIT_TIMEOUT, self.count.acquire_owned());
+        let count = count.await?.ok()?;
+        Some(([count, self.waiting], self.room))
     }
 }
 
@@ -160,7 +180,7 @@ impl Host {
                 let _ = self.shared.within(INITIALIZED_TIMEOUT, told).await;
             }
             Some("notifications/cancelled") => self.cancel(message).await,
-            _ => self.other(message).await,
+            _ => self.other(message),
         }
     }
 
@@ -189,22 +209,22 @@ impl Host {
                 format!("the request {id} has no answer yet: an id serves for one at a time");
             return self.refuse_all(&message, &what).await;
         }
-        let Some((count, room)) = self.requests.acquire(&self.shared, &message).await else {
-            let what = "too many requests have no answer yet; this one was not sent";
-            return self
-                .shared
-                .fail(&message, &ProxyRequestError::new(Remedy::Retry, what))
-                .await;
+        let Some(place) = self.requests.place(&message) else {
+            return self.shared.fail(&message, &too_many()).await;
         };
         let shared = Arc::clone(&self.shared);
         let opens = matches!(message.method(), Some("initialize" | "server/discover"));
         let opening = opens.then(|| self.shared.begin_opening(&message));
         let task = self.tasks.spawn(async move {
-            match opening {
-                Some(generation) => shared.open(message, generation).await,
-                None => exchange(&shared, message, room).await,
+            if let Some(generation) = opening {
+                // All others wait for it.
+                let _place = place;
+                return shared.open(message, generation).await;
             }
-            drop(count);
+            match place.turn(&shared).await {
+                Some((_count, room)) => exchange(&shared, message, room).await,
+                None => shared.fail(&message, &too_many()).await,
+            }
         });
         let task = Arc::new(task);
         let mut pending = self.shared.pending();
@@ -216,15 +236,16 @@ impl Host {
     }
 
     /// A notification, or an answer to the server.
-    async fn other(&mut self, message: Message) {
-        let Some((count, room)) = self.others.acquire(&self.shared, &message).await else {
-            tracing::warn!("the server takes nothing: {message:?} is dropped");
-            return;
+    fn other(&mut self, message: Message) {
+        let Some(place) = self.others.place(&message) else {
+            return dropped(&message);
         };
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
-            shared.pass_on(message, room).await;
-            drop(count);
+            match place.turn(&shared).await {
+                Some((_count, room)) => shared.pass_on(message, room).await,
+                None => dropped(&message),
+            }
         });
     }
 
@@ -249,7 +270,7 @@ impl Host {
             task.abort();
         }
         if is_told {
-            self.other(message).await;
+            self.other(message);
         }
     }
 
@@ -280,6 +301,16 @@ impl Host {
             shared.end_session(&connection).await;
         }
     }
+}
+
+/// Why a request is refused while others have no answer.
+fn too_many() -> ProxyRequestError {
+    let what = "too many requests have no answer yet; this one was not sent";
+    ProxyRequestError::new(Remedy::Retry, what)
+}
+
+fn dropped(message: &Message) {
+    tracing::warn!("the server takes nothing: {message:?} is dropped");
 }
 
 /// Which request a cancellation is for.

@@ -6,8 +6,8 @@ use hallpass_core::Remedy;
 use hallpass_mcp::{AuthorizedEndpoint, Interactivity, SseConnection, jsonrpc::Message};
 
 use crate::{
-    connection::Connection, request_error::ProxyRequestError, response_reader::ResponseReader,
-    routing, shared::Shared, sse_session::SseSession,
+    connection::Connection, opening::check_size, request_error::ProxyRequestError,
+    response_reader::ResponseReader, routing, shared::Shared, sse_session::SseSession,
 };
 
 impl Shared {
@@ -17,7 +17,7 @@ impl Shared {
         server: &AuthorizedEndpoint,
         mut stream: SseConnection,
         opening: &Message,
-    ) -> Result<Connection, ProxyRequestError> {
+    ) -> Result<(Connection, Message), ProxyRequestError> {
         let session = Arc::new(SseSession::new(stream.endpoint().clone()));
         let mut connection = Connection {
             http_sse: Some(Arc::clone(&session)),
@@ -31,11 +31,10 @@ impl Shared {
         }
         drop(response);
         let answer = self.answer_on(opening, &mut stream).await?;
-        let part = answer.single();
-        connection.version = part.and_then(|part| part.text_at(&["protocolVersion"]));
-        connection.answer = Some(answer);
+        check_size(&answer)?;
+        connection.learn(&answer);
         session.put(stream);
-        Ok(connection)
+        Ok((connection, answer))
     }
 
     /// Reads the stream of `connection`, if it has one that is not read yet. When it ends another session

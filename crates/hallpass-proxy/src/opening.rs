@@ -37,6 +37,9 @@ const DISCOVER_TIMEOUT: Duration = Duration::from_secs(8);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 const INTERACTIVE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// How large the server's answer to the opening may be.
+const MAX_OPENING_ANSWER_BYTES: usize = 1024 * 1024;
+
 /// What fails is not tried again for this long, however many calls want it.
 const MIN_ATTEMPT_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -52,6 +55,7 @@ impl Shared {
         let generation = handshake.generation + 1;
         *handshake = Handshake {
             opening: Some(message.clone()),
+            wants_answer: true,
             generation,
             connections: handshake.connections,
             recovering: handshake.recovering,
@@ -79,7 +83,7 @@ impl Shared {
         };
         let outcome = self.within(limit, self.outcome(Some(generation))).await;
         let error = match outcome {
-            Some(Ok(connection)) => return self.pass_answer(&id, &connection).await,
+            Some(Ok(_)) => return self.pass_answer(&message, &id, generation).await,
             Some(Err(error)) => error,
             None => ProxyRequestError::new(Remedy::Retry, "the server has not answered yet"),
         };
@@ -99,32 +103,33 @@ impl Shared {
         let result = placeholder::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
         let just_now = {
             let mut handshake = self.handshake();
-            if handshake.generation == generation {
-                let up = self.up();
-                if up.is_none() {
-                    handshake.promise(&result);
-                }
-                Ok(up)
-            } else {
-                Err(superseded())
+            let is_up = handshake.generation != generation || self.up().is_some();
+            if !is_up {
+                handshake.promise(&result);
             }
+            is_up
         };
-        match just_now {
-            Ok(None) => {}
-            Ok(Some(connection)) => return self.pass_answer(&id, &connection).await,
-            Err(error) => return self.fail(&message, &error).await,
+        if just_now {
+            return self.pass_answer(&message, &id, generation).await;
         }
         self.respond(&id, &result).await;
         self.recover();
     }
 
-    async fn pass_answer(&self, id: &Id, connection: &Connection) {
-        match &connection.answer {
-            Some(answer) => {
-                // It is kept with the connection, and takes no more here.
-                self.deliver(answer, Permits::default()).await;
+    /// Answers the host's opening of this generation with the server's answer.
+    async fn pass_answer(&self, message: &Message, id: &Id, generation: u64) {
+        let answer = {
+            let mut handshake = self.handshake();
+            let is_current = handshake.generation == generation;
+            is_current.then(|| handshake.take_answer())
+        };
+        match answer {
+            Some(Some(answer)) => {
+                // It is small enough.
+                self.deliver(&answer, Permits::default()).await;
             }
-            None => self.respond(id, b"{}").await,
+            Some(None) => self.respond(id, b"{}").await,
+            None => self.fail(message, &superseded()).await,
         }
     }
 
@@ -133,6 +138,7 @@ impl Shared {
         let mut handshake = self.handshake();
         if handshake.generation == generation {
             handshake.opening = None;
+            handshake.answer = None;
             handshake.generation += 1;
             self.state.send_replace(ConnectionState::Unopened);
         }
@@ -257,8 +263,8 @@ impl Shared {
             let what = format!("the server has not answered within {} s", limit.as_secs());
             Err(ProxyRequestError::new(Remedy::Retry, what))
         });
-        let mut connection = match opened {
-            Ok(connection) => connection,
+        let (mut connection, answer) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!("the server can't be opened: {}", error.describe());
                 let mut handshake = self.handshake();
@@ -273,7 +279,7 @@ impl Shared {
             }
         };
         // Also when the host has given up: the next start has its answer sooner.
-        self.remember(&opening, &connection);
+        self.remember(&opening, &answer);
         let begun = self.handshake().begin_connection(generation);
         let Some((number, initialized)) = begun else {
             return self.end_session(&connection).await;
@@ -283,7 +289,8 @@ impl Shared {
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
         }
-        let Some(owed) = self.publish(&connection, generation, initialized.is_some()) else {
+        let published = self.publish(&connection, answer, generation, initialized.is_some());
+        let Some(owed) = published else {
             return self.end_session(&connection).await;
         };
         self.follow_http_sse(&connection);
@@ -302,6 +309,7 @@ impl Shared {
     fn publish(
         &self,
         connection: &Arc<Connection>,
+        answer: Message,
         generation: u64,
         is_initialized: bool,
     ) -> Option<Vec<ListKind>> {
@@ -312,6 +320,8 @@ impl Shared {
         if handshake.initialized.is_some() {
             connection.expect_stream();
         }
+        // Only the host's own opening wants it, not each session after a lost one.
+        handshake.answer = handshake.wants_answer.then_some(answer);
         self.state
             .send_replace(ConnectionState::Up(Arc::clone(connection)));
         let is_ready = is_initialized || connection.session.is_none();
@@ -325,7 +335,10 @@ impl Shared {
 
     /// Sends the opening and reads the server's answer to it. The session of an answer that is no result
     /// is ended.
-    async fn ask(self: &Arc<Self>, opening: &Message) -> Result<Connection, ProxyRequestError> {
+    async fn ask(
+        self: &Arc<Self>,
+        opening: &Message,
+    ) -> Result<(Connection, Message), ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.reload_server().await?;
         let is_initialize = opening.method() == Some("initialize");
@@ -362,13 +375,13 @@ impl Shared {
         };
         let error = match self.answer_to(opening, response).await {
             Ok(answer) if answer.is_error() => ProxyRequestError::answer(about(answer, opening)),
-            Ok(answer) => {
-                let part = answer.single();
-                let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
-                connection.version = version.or(connection.version);
-                connection.answer = Some(answer);
-                return Ok(connection);
-            }
+            Ok(answer) => match check_size(&answer) {
+                Ok(()) => {
+                    connection.learn(&answer);
+                    return Ok((connection, answer));
+                }
+                Err(error) => error,
+            },
             Err(error) => error,
         };
         let shared = Arc::clone(self);
@@ -388,9 +401,9 @@ impl Shared {
         }
     }
 
-    fn remember(&self, opening: &Message, connection: &Connection) {
+    fn remember(&self, opening: &Message, answer: &Message) {
         let method = opening.method().unwrap_or_default();
-        if let Some(part) = connection.answer.as_ref().and_then(Message::single) {
+        if let Some(part) = answer.single() {
             self.cache.save(&key_of(opening, method), &part.body);
         }
     }
@@ -442,6 +455,18 @@ impl Shared {
             });
         }
     }
+}
+
+/// An answer to an opening is kept until the host has it, outside of the budget of answers.
+pub(crate) fn check_size(answer: &Message) -> Result<(), ProxyRequestError> {
+    if answer.bytes.len() <= MAX_OPENING_ANSWER_BYTES {
+        return Ok(());
+    }
+    let size = answer.bytes.len();
+    let what = format!(
+        "the server says about itself {size} bytes in its answer to the handshake; 1 MiB is the limit"
+    );
+    Err(ProxyRequestError::new(Remedy::Report, what))
 }
 
 /// The host has sent another opening.

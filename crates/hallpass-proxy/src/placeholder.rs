@@ -43,9 +43,15 @@ impl ListKind {
     }
 
     /// Whether the result of an opening offers it.
-    pub(crate) fn is_offered_in(self, result: &[u8]) -> bool {
+    fn is_offered_in(self, result: &[u8]) -> bool {
         raw_at(result, &["capabilities", self.capability()])
             .is_some_and(|offered| offered != "null")
+    }
+
+    /// The lists that a server with this answer to its opening has.
+    pub(crate) fn offered_in(result: &[u8]) -> Vec<Self> {
+        let offered = Self::ALL.into_iter();
+        offered.filter(|kind| kind.is_offered_in(result)).collect()
     }
 
     /// The notification that the list is another one now, on `subscription` where there are such.

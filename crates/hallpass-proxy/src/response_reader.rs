@@ -47,8 +47,20 @@ pub(crate) struct ResponseReader<'a> {
     /// Whether an error that may be for the session is kept and not passed on.
     keeps_refusal: bool,
     refused: Option<(RequestRefusal, Message)>,
+    /// How much came that is no message.
+    invalid: u64,
     /// What the message that is read takes of the budget.
     pub(crate) meter: Meter,
+}
+
+impl Drop for ResponseReader<'_> {
+    /// Says how much of the stream was no message; the first of it has been told.
+    fn drop(&mut self) {
+        if self.invalid > 1 {
+            let invalid = self.invalid;
+            tracing::debug!("the server sent {invalid} events that are no JSON-RPC message");
+        }
+    }
 }
 
 impl<'a> ResponseReader<'a> {
@@ -66,6 +78,7 @@ impl<'a> ResponseReader<'a> {
             complaint: None,
             keeps_refusal: false,
             refused: None,
+            invalid: 0,
             meter: shared.answers.meter(),
         }
     }
@@ -180,7 +193,10 @@ impl<'a> ResponseReader<'a> {
     }
 
     async fn reject(&mut self, invalid: &Malformed, source: &InvalidMessage) {
-        tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
+        if self.invalid == 0 {
+            tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
+        }
+        self.invalid += 1;
         let error = source
             .clone()
             .with_reason(invalid.reason)

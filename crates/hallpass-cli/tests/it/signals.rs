@@ -74,3 +74,21 @@ async fn signal_ends_program_while_waiting() {
     assert_eq!(ended_by("-TERM", &mut host).await, Some(143));
     gate.open();
 }
+
+/// A host that does not read standard error keeps neither the proxy nor its end.
+#[tokio::test]
+async fn standard_error_that_is_not_read_keeps_no_call_and_no_signal() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
+        server.everything = true;
+    })
+    .await;
+    fixture.login(&[]).await.expect(0);
+    let mut host = Host::start(&fixture, &["-vv"]);
+    host.open().await;
+    // Their log is more than a pipe holds.
+    for id in 1..=200 {
+        let answer = host.ask(id, "tools/call", json!({ "name": "ping" })).await;
+        assert_eq!(answer["id"], id);
+    }
+    assert_eq!(ended_by("-TERM", &mut host).await, Some(143));
+}

@@ -56,6 +56,18 @@ fn event_fields_are_read() {
 }
 
 #[test]
+fn invalid_utf8_makes_no_text_larger_than_what_came() {
+    check(b"data: {\xff\xff}\n\n", &["data=\"{\u{fffd}\""]);
+    check(b"data: a\ndata: \xff{}\n\n", &["data=\"a\\n\u{fffd}\""]);
+    for size in [1000, 200_000] {
+        let line = [b"data: {", &vec![0xff; size][..], b"}\n\n"].concat();
+        for chunks in [line.chunks(line.len()), line.chunks(1000)] {
+            assert_eq!(read(300_000, chunks), ["data=\"{\u{fffd}\""], "{size}");
+        }
+    }
+}
+
+#[test]
 fn id_and_retry_are_read() {
     check("id: 7\ndata: x\n\n", &[r#"data="x" id=7"#]);
     check("id: 7\ndata:\n\n", &[r#"data="" id=7"#]);
@@ -71,6 +83,17 @@ fn id_and_retry_are_read() {
     check("retry: 99999999999999999999\n\n", &[]);
     check("event: ping\n\n", &[]);
     check("event: ping\nid: 1\n\n", &["id=1"]);
+}
+
+#[test]
+fn id_that_is_too_long_unsets_the_last_event_id() {
+    let ids = |length: usize| {
+        let stream = format!("id: {}\ndata: x\n\n", "7".repeat(length));
+        read(100_000, [stream.as_bytes()])
+    };
+    let longest = format!("data=\"x\" id={}", "7".repeat(MAX_ID_BYTES));
+    assert_eq!(ids(MAX_ID_BYTES), [longest]);
+    assert_eq!(ids(MAX_ID_BYTES + 1), [r#"data="x" id="#]);
 }
 
 #[test]

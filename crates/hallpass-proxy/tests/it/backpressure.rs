@@ -369,6 +369,57 @@ async fn request_beyond_the_limit_waits_and_is_then_refused() {
 }
 
 #[tokio::test]
+async fn cancellation_behind_a_request_that_waits_makes_room_for_it() {
+    let (gate, clock) = (Gate::new(), FakeClock::default());
+    let held = gate.clone();
+    let server = FakeServer::start(move |seen: &Seen| {
+        if seen.id_text().is_none() {
+            return Reply::status(202);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            Reply::status(200)
+                .header("content-type", "application/json")
+                .wait(&held)
+                .chunk("{}")
+        })
+    })
+    .await;
+    // The clock stands still: nothing is refused for its age.
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock));
+    let mut host = host.after_the_handshake().await;
+    for id in 1..=MAX_AT_ONCE + 1 {
+        host.call(id, "tools/call").await;
+    }
+    gate.until_arrived(MAX_AT_ONCE as usize).await;
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    gate.until_arrived(MAX_AT_ONCE as usize + 1).await;
+    assert_eq!(server.count("tools/call"), MAX_AT_ONCE as usize + 1);
+}
+
+#[tokio::test]
+async fn answer_of_an_opening_that_is_too_large_to_be_kept_is_an_error() {
+    let server = FakeServer::start(|seen: &Seen| {
+        if !seen.is("initialize") {
+            return handshake(seen).unwrap_or_else(|| Reply::status(404));
+        }
+        let head = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","x":""#;
+        Reply::json(head)
+            .repeat("x".repeat(PIECE), MIB / PIECE)
+            .chunk(r#""}}"#)
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    let params = r#"{"protocolVersion":"2025-06-18","capabilities":{}}"#;
+    let open = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{params}}}"#);
+    host.say(&open).await;
+    assert!(host.hear().await.contains("\"id\":0"));
+    host.call(1, "tools/call").await;
+    let told = host.hear().await;
+    assert!(told.contains("1 MiB is the limit"), "{told}");
+}
+
+#[tokio::test]
 async fn too_large_message_is_refused_under_its_id() {
     let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {

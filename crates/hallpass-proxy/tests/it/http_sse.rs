@@ -150,6 +150,20 @@ async fn call_whose_stream_ends_is_an_error() {
 }
 
 #[tokio::test]
+async fn endpoint_event_that_is_too_large_is_not_repeated() {
+    let url = format!("/{}", "x".repeat(1 << 20));
+    let server = server(405, Some(&url)).await;
+    let mut host = Host::before(&server.url());
+    let answer = ask(&mut host, &initialize()).await;
+    let told = answer["result"]["instructions"].as_str().unwrap();
+    // It may be another stream than one of HTTP+SSE.
+    assert!(told.contains("405 Method Not Allowed"), "{told}");
+    assert!(!told.contains("xxxx"), "{told}");
+    assert_eq!(opened(&server), 0);
+    host.leave().await;
+}
+
+#[tokio::test]
 async fn endpoint_on_another_origin_gets_no_message() {
     let server = server(405, Some("https://evil.example/messages")).await;
     let mut host = Host::before(&server.url());
