@@ -127,9 +127,10 @@ pub(crate) const STEPS: &[Step] = &[
         .takes(&[(NAMES, "only runs with this in their names")]),
     step("processes", "processes that share credentials: killed at each step of a refresh, with token endpoints that fail, and with a clock that is set", processes::run)
         .takes(&[(NAMES, "only these of creations, kills, storm, faults, clock")]),
-    step("fleet", "the store of a fleet against PostgreSQL and PgBouncer; replicas that are killed and stopped, and a database that crashes", fleet::run)
+    step("fleet", "the store of a fleet against PostgreSQL, direct and through PgBouncer; by hand also with replicas", fleet::run)
         .needs("PostgreSQL, PgBouncer")
-        .takes(&[("--long", "with as many replicas and accounts as a fleet has"), (NAMES, "only these of tests, rounds, steps, kills, restart, pause, clocks")]),
+        .takes(&[(NAMES, "replicas on one database instead: rounds, steps, kills, restart, pause, clocks"),
+            ("--long", "with as many replicas and accounts as a fleet has")]),
     step("keyring", "a real keyring: unlocked, locked, absent, hanging, stopped and started again, without its key", keyring::run)
         .needs("Linux, gnome-keyring"),
     step("real", "the program with real authorization servers", real::run)

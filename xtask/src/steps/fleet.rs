@@ -15,19 +15,16 @@ const PACKAGES: [&str; 2] = ["postgresql", "pgbouncer"];
 /// What a test writes that did not run.
 const SKIPPED: &str = "SKIPPED:";
 
-const TESTS: &str = "tests";
 const MODES: &[&str] = &["rounds", "steps", "kills", "restart", "pause", "clocks"];
 const LONG: &str = "--long";
 
+/// Runs the tests, or the checks with replicas that are named.
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let mut wanted = arguments.iter().filter(|word| *word != LONG).peekable();
-    let is_all = wanted.peek().is_none();
-    let wanted: Vec<_> = wanted.collect();
-    let is_wanted = |name: &str| is_all || wanted.iter().any(|word| *word == name);
-    if is_wanted(TESTS) {
-        tests(workspace)?;
+    let is_wanted = |name: &str| arguments.iter().any(|word| word == name);
+    let wanted: Vec<_> = MODES.iter().filter(|mode| is_wanted(mode)).collect();
+    if wanted.is_empty() {
+        return tests(workspace);
     }
-    let modes = MODES.iter().filter(|mode| is_wanted(mode));
     let build = [
         "build",
         "--quiet",
@@ -38,8 +35,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let build = workspace.cargo().args(build).args(["--example", "fleet"]);
     build.run()?;
     let fleet = workspace.binary("debug/examples", "fleet");
-    let long = arguments.iter().any(|word| word == LONG).then_some("long");
-    for mode in modes {
+    let long = is_wanted(LONG).then_some("long");
+    for mode in wanted {
         let began = now();
         let check = Shell::new(&fleet).args([*mode]).args(long);
         let again = format!("cargo xtask fleet {mode}, which shows the same again");
