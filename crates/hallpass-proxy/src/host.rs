@@ -179,7 +179,7 @@ impl Host {
                 // What comes next may depend on it.
                 let _ = self.shared.within(INITIALIZED_TIMEOUT, told).await;
             }
-            Some("notifications/cancelled") => self.cancel(message).await,
+            Some("notifications/cancelled") => self.cancel(message),
             _ => self.other(message),
         }
     }
@@ -251,7 +251,7 @@ impl Host {
 
     /// The host wants no answer any more, and gets none. A request that has not been sent is not; where
     /// each request stands for itself the end of its connection says so (MCP 2026-07-28).
-    async fn cancel(&mut self, message: Message) {
+    fn cancel(&mut self, message: Message) {
         let stateless = match &*self.shared.state.borrow() {
             ConnectionState::Up(connection) => {
                 connection.session.is_none() && connection.is_stateless()

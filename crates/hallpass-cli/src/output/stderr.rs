@@ -50,17 +50,13 @@ impl Stderr {
 
     /// Writes a message, or queues it.
     pub(super) fn write(&self, text: String) -> io::Result<()> {
-        match &self.0 {
-            Some(queue) => {
-                queue.push(text);
-                Ok(())
-            }
-            None => {
-                let mut stderr = io::stderr().lock();
-                stderr.write_all(text.as_bytes())?;
-                stderr.flush()
-            }
+        if let Some(queue) = &self.0 {
+            queue.push(text);
+            return Ok(());
         }
+        let mut stderr = io::stderr().lock();
+        stderr.write_all(text.as_bytes())?;
+        stderr.flush()
     }
 
     /// Waits until all that is queued is written, for a moment.
