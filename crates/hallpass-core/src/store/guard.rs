@@ -69,7 +69,7 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Guard`]. The store itself checks that the lease is of this store.
+    /// [`StoreErrorKind::Guard`](super::StoreErrorKind::Guard). The store itself checks that the lease is of this store.
     pub fn lease_for<T: Lease>(&mut self, key: &CredentialKey) -> Result<&mut T, StoreError> {
         let fits = self.kind == LockKind::Credential && self.key == *key;
         let lease = if fits { self.lease_mut() } else { None };
