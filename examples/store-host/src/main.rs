@@ -24,8 +24,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let saved = store.save(&record, None, &mut guard).await?;
     println!("the first save: {saved:?}");
 
-    // A process that does not know of the record replaces nothing.
-    let again = store.save(&record, None, &mut guard).await?;
+    // A process that does not know of the record replaces nothing with one of its own.
+    let mut other = record.clone();
+    other.sign_ins = 1;
+    let again = store.save(&other, None, &mut guard).await?;
     drop(guard);
     match again {
         Saved::Written(_) => Err("a record was replaced by a process that had not seen it".into()),
